@@ -1,0 +1,1 @@
+"""One reader a layout: from a folder of files to ``KnowledgeGraphs``."""

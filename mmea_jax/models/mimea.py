@@ -1,0 +1,161 @@
+"""MIMEA: multi-grained interaction for multi-modal entity alignment (arXiv 2404.17590; spec/models.md 3)."""
+
+from typing import ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mmea_jax.losses.contrastive import icl
+from mmea_jax.losses.transport import transport_loss
+from mmea_jax.losses.weighing import kendall
+from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.nn.beta import Beta, BetaExpert, masked_softmax, product_of_experts, vector_form
+from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.modal import ModalEncoder
+from mmea_jax.nn.normalise import unit
+
+# Temperatures learn in log space within these bounds (spec/models.md 3.4).
+_TEMPERATURES = (0.01, 1.0)
+
+
+class Mimea(nn.Module):
+    """Beta experts, transport alignment and modal-adaptive contrast over a multi-modal encoder.
+
+    Attributes:
+      modalities: what the data offer, structure first.
+      num_entities: ``N``.
+      width: hidden width ``d``, also the number of Beta distributions of a vector.
+      encoder: structure encoder, ``attention`` or ``convolution``.
+      layers: its layers.
+      heads: its attention heads.
+      temperature: initial τ of every contrastive loss.
+      learn_temperature: whether the temperatures train.
+      adaptive: whether a pair's uni-modal losses are weighed by the modality's importance to it.
+      transport: γ, weight of the transport loss; 0 leaves it out.
+      transport_entities: pairs of the batch that the transport problems are solved on.
+    """
+
+    modalities: tuple[str, ...]
+    num_entities: int
+    width: int = 300
+    encoder: str = "attention"
+    layers: int = 2
+    heads: int = 2
+    temperature: float = 0.1
+    learn_temperature: bool = True
+    adaptive: bool = True
+    transport: float = 0.1
+    transport_entities: int = 512
+
+    # Inference may compare the joint Beta distributions themselves.
+    has_distribution: ClassVar[bool] = True
+
+    def setup(self):
+        self.encode = ModalEncoder(
+            self.modalities, self.num_entities, self.width, self.encoder, self.layers, self.heads
+        )
+        self.experts = [BetaExpert(self.width) for _ in self.modalities]
+        self.attention = nn.Sequential([nn.Dense(self.width), jax.nn.relu, nn.Dense(self.width)])
+        count = len(self.modalities)
+        self.log_variances = self.param("log_variances", nn.initializers.zeros, (count,))
+        initial = nn.initializers.constant(jnp.log(self.temperature))
+        self.log_temperatures = self.param("log_temperatures", initial, (count + 1,))
+        if self.transport > 0:
+            self.modal_maps = [nn.Dense(self.width, use_bias=False) for _ in self.modalities]
+            self.joint_map = nn.Dense(self.width, use_bias=False)
+
+    def structure(self, inputs: Inputs) -> Array:
+        """Structure vectors float32[N, d] at inference, which ``embed`` can be given."""
+        return self.encode.structure(inputs)
+
+    def embed(
+        self, inputs: Inputs, entities: Array, structure: Array | None = None, train: bool = False
+    ) -> Embeddings:
+        """Embeddings of ``entities`` int32[K]; negative ones are padding.
+
+        ``joint`` and ``modal`` are float32[K, 2d], ``confidence`` is float32[K, M], the mean of the experts'
+        weights over the ``d`` distributions.
+        """
+        structure = self.encode.structure(inputs, train) if structure is None else structure
+        hidden = self.encode(inputs, entities, structure)
+        present = inputs.presence(self.modalities, entities)
+        experts = [
+            expert(unit(h) * self.width**0.5) for expert, h in zip(self.experts, hidden.values(), strict=True)
+        ]
+        joint, importance = self._fuse(experts, present)
+        return Embeddings(
+            modal={m: vector_form(p) for m, p in zip(self.modalities, experts, strict=True)},
+            joint=vector_form(joint),
+            confidence=importance,
+            distribution=joint,
+        )
+
+    def _fuse(self, experts: list[Beta], present: Array) -> tuple[Beta, Array]:
+        """3.2: the weighted product of the experts that are present, and their importance float32[K, M]."""
+        stacked = jax.tree.map(lambda *rows: jnp.stack(rows, axis=1), *experts)
+        scores = self.attention(jnp.concatenate([stacked.alpha, stacked.beta], axis=-1))
+        weights = masked_softmax(scores, present[:, :, None], axis=1)
+        return product_of_experts(stacked, weights), jnp.mean(weights, axis=-1)
+
+    def loss(self, inputs: Inputs, pairs: Array) -> tuple[Array, dict[str, Array]]:
+        """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
+        entities = pairs.T.reshape(-1)
+        embeddings = self.embed(inputs, entities, train=True)
+        present = inputs.presence(self.modalities, entities) & (entities >= 0)[:, None]
+        contrast, terms = self._contrast(embeddings, present)
+        if self.transport == 0:
+            return contrast, terms
+        moved, transport_terms = self._transport(embeddings, present)
+        return contrast + self.transport * moved, terms | transport_terms
+
+    def _contrast(self, embeddings: Embeddings, present: Array) -> tuple[Array, dict[str, Array]]:
+        """3.4: ``ICL(z_J) + Σ_m λ_m ICL(z_m; s)``, a modality only on pairs of which both have it."""
+        temperatures = self._temperatures()
+        (z1, z2), (w1, w2), (has1, has2) = (
+            jnp.split(x, 2) for x in (embeddings.joint, embeddings.confidence, present)
+        )
+        # Structure is always there, so its column tells padding from pairs.
+        terms = {"joint": icl(z1, z2, temperatures[-1], valid=has1[:, 0])}
+        both = has1 & has2
+        importance = jax.lax.stop_gradient(jnp.minimum(w1, w2)) * len(self.modalities)
+        for k, (m, z) in enumerate(embeddings.modal.items()):
+            weights = importance[:, k] if self.adaptive else None
+            terms[m] = icl(*jnp.split(z, 2), temperatures[k], weights, both[:, k])
+        # A modality that no pair of the batch shares must not let its weight drift.
+        shared = jnp.any(both, axis=0)
+        losses = jnp.where(shared, jnp.stack([terms[m] for m in self.modalities]), 0.0)
+        total = terms["joint"] + kendall(losses, jnp.where(shared, self.log_variances, 0.0))
+        return total, terms
+
+    def _temperatures(self) -> Array:
+        """float32[M + 1], the joint one last."""
+        low, high = (jnp.log(bound) for bound in _TEMPERATURES)
+        temperatures = jnp.exp(jnp.clip(self.log_temperatures, low, high))
+        return temperatures if self.learn_temperature else jax.lax.stop_gradient(temperatures)
+
+    def _transport(self, embeddings: Embeddings, present: Array) -> tuple[Array, dict[str, Array]]:
+        """3.3: what it costs to move each modality's vectors onto the joint ones, summed over modalities.
+
+        The two KGs are two problems; each is solved on the first ``transport_entities`` pairs of the batch,
+        which come in random order.
+        """
+        batch = len(present) // 2
+        rows = min(self.transport_entities, batch)
+
+        def own(x: Array) -> Array:
+            """float[2, rows, ...] of float[2B, ...]: the KGs apart."""
+            return x.reshape(2, batch, *x.shape[1:])[:, :rows]
+
+        joint = own(unit(self.joint_map(embeddings.joint)))
+        modal = [own(unit(f(z))) for f, z in zip(self.modal_maps, embeddings.modal.values(), strict=True)]
+        # One batched solve, [2, M] problems: they compile once and iterate together.
+        solve = jax.vmap(jax.vmap(transport_loss, (0, None, 0)))
+        solved = solve(jnp.stack(modal, axis=1), joint, jnp.moveaxis(own(present), 2, 1))
+        loss = jnp.sum(solved.loss) / 2
+        return loss, {
+            "transport": loss,
+            "transport_converged": jnp.mean(solved.converged.astype(jnp.float32)),
+            "transport_iterations": jnp.mean(solved.iterations.astype(jnp.float32)),
+        }

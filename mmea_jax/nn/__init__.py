@@ -1,0 +1,1 @@
+"""Flax building blocks that methods are assembled from."""

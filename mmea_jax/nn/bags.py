@@ -1,0 +1,125 @@
+"""Encoders of single modalities: sparse bags of words and pre-computed vectors (spec/models.md 1.2, 1.3)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+
+@struct.dataclass
+class SparseRows:
+    """A sparse matrix ``[N, width]`` in compressed rows, of which a few rows are read at a time.
+
+    Attributes:
+      offsets: int32[N+1].
+      columns: int32[nnz].
+      values: float32[nnz].
+      width: number of columns.
+      capacity: non-zeros that one call may read. Shapes are static on device, so the reader must
+        know beforehand; ``with_capacity`` computes it for given sets of rows.
+    """
+
+    offsets: Array
+    columns: Array
+    values: Array
+    width: int = struct.field(pytree_node=False)
+    capacity: int = struct.field(pytree_node=False)
+
+
+def capacity_for(offsets: np.ndarray, rows: int, among: np.ndarray | None = None) -> int:
+    """Non-zeros that any ``rows`` distinct entities (out of ``among``) can have together.
+
+    Args:
+      offsets: int[N+1] on the host.
+      rows: how many entities one call reads.
+      among: int[·], the entities that may be asked for; all by default.
+    """
+    counts = np.diff(np.asarray(offsets))
+    counts = counts if among is None else counts[among]
+    rows = min(rows, len(counts))
+    largest = np.partition(counts, len(counts) - rows)[len(counts) - rows :] if rows else counts[:0]
+    return max(1, int(largest.sum()))
+
+
+def rows_times_matrix(rows: SparseRows, entities: Array, matrix: Array) -> Array:
+    """``rows[entities] @ matrix`` from the non-zeros alone.
+
+    Args:
+      rows: ``[N, width]``.
+      entities: int32[K]; a negative one is padding and has no entries.
+      matrix: float32[width, d].
+
+    Returns:
+      float32[K, d]. NaN throughout if the rows hold more non-zeros than ``rows.capacity``: dropping
+      some silently would train on wrong bags.
+    """
+    if not len(rows.values):
+        return jnp.zeros((len(entities), matrix.shape[1]), matrix.dtype)
+    counts = jnp.where(entities >= 0, rows.offsets[entities + 1] - rows.offsets[entities], 0)
+    starts = jnp.cumsum(counts) - counts
+    owner = jnp.repeat(jnp.arange(len(entities)), counts, total_repeat_length=rows.capacity)
+    slot = jnp.arange(rows.capacity)
+    total = jnp.sum(counts)
+    source = jnp.where(slot < total, rows.offsets[entities][owner] + slot - starts[owner], 0)
+    values = jnp.where(slot < total, rows.values[source], 0.0)
+    columns = rows.columns[source]
+    summed = _weighted_row_sum(matrix, columns, values, owner, len(entities))
+    return jnp.where(total <= rows.capacity, summed, jnp.nan)
+
+
+@jax.custom_vjp
+def _gather_rows(matrix: Array, columns: Array) -> Array:
+    return matrix[columns]
+
+
+def _gather_rows_forward(matrix, columns):
+    return matrix[columns], (columns, matrix.shape[0])
+
+
+def _gather_rows_backward(residual, g):
+    # Sorting the few thousand columns first turns the scatter into a sum over sorted segments.
+    columns, height = residual
+    order = jnp.argsort(columns)
+    return jax.ops.segment_sum(g[order], columns[order], height, indices_are_sorted=True), None
+
+
+_gather_rows.defvjp(_gather_rows_forward, _gather_rows_backward)
+
+
+def _weighted_row_sum(matrix, columns, values, owner, num_rows: int):
+    rows = _gather_rows(matrix, columns) * values[:, None]
+    return jax.ops.segment_sum(rows, owner, num_rows, indices_are_sorted=True)
+
+
+class BagEncoder(nn.Module):
+    """``z = bag · W + b`` of the asked entities.
+
+    Attributes:
+      width: output width ``d``.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, rows: SparseRows, entities: Array) -> Array:
+        """float32[K, d] of int32[K]."""
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (rows.width, self.width))
+        bias = self.param("bias", nn.initializers.zeros, (self.width,))
+        return rows_times_matrix(rows, entities, kernel) + bias
+
+
+class DenseEncoder(nn.Module):
+    """A linear layer on pre-computed unit vectors.
+
+    Attributes:
+      width: output width ``d``.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, features: Array, entities: Array) -> Array:
+        """float32[K, d] of features float32[N, f] and int32[K]."""
+        return nn.Dense(self.width)(features[entities])

@@ -1,0 +1,72 @@
+"""Multi-modal knowledge embedding: one vector a modality (spec/models.md 1.1–1.3)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution
+from mmea_jax.nn.bags import BagEncoder, DenseEncoder
+from mmea_jax.nn.inputs import Inputs
+from mmea_jax.vocabulary import STRUCTURE
+
+
+class ModalEncoder(nn.Module):
+    """Encodes each modality of the asked entities into a vector of the same width.
+
+    Attributes:
+      modalities: which to encode, in order; ``structure`` always among them.
+      num_entities: ``N``, rows of the learnable entity table.
+      width: hidden width ``d``.
+      encoder: structure encoder, ``attention`` or ``convolution``.
+      layers: layers of the structure encoder.
+      heads: attention heads.
+      entity_dropout: share of the entity table's rows that a training step hides. The row of a seed
+        entity is fitted to its counterpart's directly, that of a test entity never is: without hiding
+        some, structure looks more reliable in training than it is afterwards.
+    """
+
+    modalities: tuple[str, ...]
+    num_entities: int
+    width: int = 300
+    encoder: str = "attention"
+    layers: int = 2
+    heads: int = 2
+    entity_dropout: float = 0.0
+
+    def setup(self):
+        self.entities = self.param(
+            "entities",
+            lambda key, shape: jax.random.normal(key, shape) * self.num_entities**-0.5,
+            (self.num_entities, self.width),
+        )
+        self.structure_encoder = (
+            DiagonalAttention(self.layers, self.heads)
+            if self.encoder == "attention"
+            else GraphConvolution((self.width,) * self.layers)
+        )
+        # Whether a modality is sparse or dense shows in the inputs; an encoder gets parameters when called.
+        self.bag_encoders = {m: BagEncoder(self.width) for m in self.modalities[1:]}
+        self.dense_encoders = {m: DenseEncoder(self.width) for m in self.modalities[1:]}
+
+    def structure(self, inputs: Inputs, train: bool = False) -> Array:
+        """Structure vectors float32[N, d] of all entities."""
+        table = self.entities
+        if train and self.entity_dropout > 0:
+            shown = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.entity_dropout, (len(table), 1))
+            table = jnp.where(shown, table, 0.0)
+        return self.structure_encoder(inputs.graph, table)
+
+    def __call__(self, inputs: Inputs, entities: Array, structure: Array) -> dict[str, Array]:
+        """Modal vectors float32[K, d] of ``entities`` int32[K], by modality.
+
+        ``structure`` float32[N, d] is what the method of that name returns.
+        """
+        return {m: self._encode(m, inputs, entities, structure) for m in self.modalities}
+
+    def _encode(self, modality: str, inputs: Inputs, entities: Array, structure: Array) -> Array:
+        if modality == STRUCTURE:
+            return structure[entities]
+        if modality in inputs.bags:
+            return self.bag_encoders[modality](inputs.bags[modality], entities)
+        return self.dense_encoders[modality](inputs.dense[modality], entities)

@@ -1,0 +1,5 @@
+"""Tables and plots from what runs leave."""
+
+from mmea_jax.report.table import results_table
+
+__all__ = ["results_table"]

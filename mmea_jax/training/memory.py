@@ -1,0 +1,56 @@
+"""Will it fit? Peak memory of a run, estimated before the first step."""
+
+import jax
+import numpy as np
+
+from mmea_jax.errors import InputError
+
+# Interpreter, JAX and compiled programs, measured on an idle process that has compiled one model.
+_PROCESS = 700 << 20
+
+
+def tree_bytes(tree) -> int:
+    """Bytes of all arrays of a pytree."""
+    return sum(np.dtype(x.dtype).itemsize * int(np.prod(x.shape)) for x in jax.tree.leaves(tree))
+
+
+def evaluation_bytes(rows: int, candidates: int, width: int, assignment: bool) -> int:
+    """Bytes of matching ``rows`` against ``candidates`` of vectors of ``width``.
+
+    Two sets of vectors and their concatenated copies, one block of 32 MiB and its sorted form, and for a
+    transport plan about three arrays of all pairs.
+    """
+    vectors = 4 * 4 * (rows + candidates) * width
+    return vectors + (96 << 20) + (3 * 4 * rows * candidates if assignment else 0)
+
+
+def estimate(step: int, host: int, params: int, evaluation: int) -> int:
+    """Peak bytes of the process.
+
+    Args:
+      step: of a compiled training step with its arguments and results.
+      host: of the graphs and features on the host.
+      params: of one copy of the parameters; the selected ones and a checkpoint in flight are two more.
+      evaluation: of matching, which runs while no step does.
+    """
+    return _PROCESS + host + 2 * params + max(step, evaluation + 3 * params)
+
+
+def refuse_excess(needed: int, available: int | None, limit_gib: float) -> None:
+    """Refuses a run that does not fit.
+
+    Args:
+      needed: estimated peak, bytes.
+      available: bytes that the machine has free; ``None`` where that cannot be told.
+      limit_gib: the user's own limit in GiB; 0 for none.
+
+    Raises:
+      InputError: with both figures.
+    """
+    limits = [x for x in (available, int(limit_gib * 2**30) or None) if x is not None]
+    if limits and needed > min(limits):
+        raise InputError(
+            f"a run that needs about {needed / 2**30:.1f} GiB of memory",
+            expected=f"at most the {min(limits) / 2**30:.1f} GiB that it may use",
+            mend="lower --config.train.batch_size or --config.model.width, or run on a larger machine",
+        )

@@ -1,0 +1,76 @@
+"""Options of training and matching, with defaults; a configuration object goes no deeper than these."""
+
+import dataclasses
+
+from mmea_jax.errors import InputError, closest
+
+
+@dataclasses.dataclass(frozen=True)
+class IterativeOptions:
+    """Iterative learning (spec/models.md 1.9)."""
+
+    start: int = 0  # first epoch with a round of proposals; 0: no iterative learning
+    every: int = 1  # epochs from one round to the next
+    patience: int = 10  # consecutive rounds in which a pair must be mutual nearest to become a link
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """How to train; the stages come from the method's configuration."""
+
+    max_epochs: int = 0  # caps the epochs of every stage (its schedule shrinks along); 0: no cap
+    max_steps: int = 0  # caps the optimizer steps of every stage likewise; 0: no cap
+    batch_size: int = 0  # overrides the stages' pairs a step; 0: as the stages say
+    protocol: str = "validated"  # 'validated': epoch chosen on held-out links | 'published': on test links
+    evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
+    memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
+    iterative: IterativeOptions = IterativeOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchingOptions:
+    """How embeddings are compared at inference."""
+
+    score: str = "joint"  # 'joint' | 'joint+modal' | 'kl'
+    csls_k: int = 3  # neighbours of CSLS
+    candidates: str = "test"  # 'test': test entities of the other side | 'all': every entity of it
+    assignment: bool = True  # one-to-one assignment by Sinkhorn; takes memory for three score matrices
+
+
+def check_train(options: TrainOptions) -> None:
+    """Refuses values outside their range.
+
+    Raises:
+      InputError: naming the key, the value and what is allowed.
+    """
+    _choice("train.protocol", options.protocol, ("validated", "published"))
+    for name in ("max_epochs", "max_steps", "batch_size", "memory_limit"):
+        _at_least(f"train.{name}", getattr(options, name), 0)
+    _at_least("train.evaluate_every", options.evaluate_every, 1)
+    _at_least("train.iterative.start", options.iterative.start, 0)
+    _at_least("train.iterative.every", options.iterative.every, 1)
+    _at_least("train.iterative.patience", options.iterative.patience, 1)
+
+
+def check_matching(options: MatchingOptions) -> None:
+    """Refuses values outside their range; which scores a model offers is checked where the model is known.
+
+    Raises:
+      InputError: naming the key, the value and what is allowed.
+    """
+    _choice("matching.candidates", options.candidates, ("test", "all"))
+    _at_least("matching.csls_k", options.csls_k, 1)
+
+
+def _choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(
+            f"{key} = {value!r}{closest(value, allowed)}",
+            expected=f"one of {', '.join(allowed)}",
+            mend=f"change --config.{key}",
+        )
+
+
+def _at_least(key: str, value: float, least: float) -> None:
+    if value < least:
+        raise InputError(f"{key} = {value}", expected=f"at least {least}", mend=f"change --config.{key}")

@@ -1,0 +1,333 @@
+"""One run, from a configuration to results: load, train, evaluate, write."""
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from mmea_jax.data import describe, load
+from mmea_jax.errors import InputError
+from mmea_jax.matching import alignment_table, gold_ranks, mutual_nearest, pseudo_links
+from mmea_jax.training import memory, system
+from mmea_jax.training.checkpoints import Checkpoints, load_params, save_params
+from mmea_jax.training.embedder import Embedder
+from mmea_jax.training.evaluate import (
+    alignment_rows,
+    calibration_report,
+    fit_confidence,
+    measure,
+    sides_of,
+)
+from mmea_jax.training.floors import measure_floors
+from mmea_jax.training.inputs import make_inputs, modalities_of
+from mmea_jax.training.methods import make_model
+from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
+from mmea_jax.training.scores import check_score, make_scorer
+from mmea_jax.training.settings import Settings
+from mmea_jax.training.trainer import Progress, Trainer
+from mmea_jax.training.writers import RunFolder
+from mmea_jax.vocabulary import CHAR, NAME
+
+log = logging.getLogger("mmea_jax")
+
+# Where the selected weights are, below the work directory.
+BEST = Path("checkpoints") / "best"
+
+
+class Run:
+    """A run of one configuration on one data set.
+
+    Args:
+      settings: checked options.
+      config: the same as plain values, for ``config.json``.
+      folder: the work directory; nothing is written before the data are known to be good.
+
+    Raises:
+      InputError: bad data, a configuration that does not fit them, or a run that does not fit the memory.
+    """
+
+    def __init__(self, settings: Settings, config: dict, folder: Path):
+        started = time.perf_counter()
+        self.settings, self._config = settings, config
+        self.folder = RunFolder(folder)
+        self.folder.check_config(config)
+        self.kgs, self.split = load(settings.data)
+        for line in describe(self.kgs, self.split):
+            log.info(line)
+        modalities = modalities_of(self.kgs)
+        log.info("modalities used: %s", ", ".join(modalities))
+        self.floors = measure_floors(self.kgs, self.split)
+        log.info("train-free Hits@1: %s", ", ".join(f"{k} {v:.3f}" for k, v in self.floors.items()))
+        self.model = make_model(settings.method, settings.model, modalities, self.kgs.num_entities)
+        check_score(settings.matching.score, getattr(self.model, "has_distribution", False))
+        self.inputs = make_inputs(self.kgs)
+        self._embed = Embedder(self.model, jax.tree.map(jnp.asarray, self.inputs))
+        self.load_seconds = time.perf_counter() - started
+        self._sides = sides_of(self.split.test, self.kgs, settings.matching.candidates)
+        self.evaluate_seconds = 0.0
+
+    def train(self) -> dict:
+        """Trains, evaluates and writes everything of spec/data.md 6; returns the results."""
+        trainer = self._trainer()
+        progress = trainer.initial()
+        needed = self._refuse_excess(trainer, progress)
+        log.info("estimated peak memory: %.2f GiB", needed / 2**30)
+        self.folder.write_config(self._config)
+        with Checkpoints(self.folder.path / "checkpoints" / "steps") as self._checkpoints:
+            progress = self._resume(trainer) or progress
+            started = time.perf_counter()
+            self._follow(trainer, progress)
+            train_seconds = time.perf_counter() - started
+        save_params(self.folder.path / BEST, progress.best, {"method": self.settings.method})
+        results = self._results(progress.best)
+        results |= _training_results(progress, trainer, self)
+        results["seconds"] = {
+            "load": self.load_seconds,
+            "compile": trainer.compile_seconds,
+            "train": train_seconds,
+            "evaluate": self.evaluate_seconds,
+        }
+        results["memory_estimate_bytes"] = needed
+        return self._finish(results)
+
+    def evaluate(self) -> dict:
+        """Evaluates the weights that the work directory holds; returns the results."""
+        results = self._results(self._load_params())
+        results["seconds"] = {"load": self.load_seconds, "evaluate": self.evaluate_seconds}
+        return self._finish(results)
+
+    def align(self) -> Path:
+        """Writes ``alignment.tsv`` from the weights that the work directory holds; returns its path."""
+        return self._write_alignment(self._load_params())[0]
+
+    def _trainer(self) -> Trainer:
+        train = self.settings.train
+        return Trainer(
+            self.model,
+            self.inputs,
+            self.settings.stages,
+            self.split.train,
+            train,
+            self.settings.seed,
+            self._validate if len(self._selection()) else None,
+            self._propose,
+            (int((self.kgs.side == 0).sum()), int((self.kgs.side == 1).sum())),
+        )
+
+    def _selection(self) -> np.ndarray:
+        """Links that choose the epoch: held-out ones, or test links where that choice is asked for."""
+        return self.split.test if self.settings.train.protocol == "published" else self.split.valid
+
+    def _validate(self, params) -> float:
+        links, matching = self._selection(), self.settings.matching
+        started = time.perf_counter()
+        scorer = make_scorer(*self._embed(params, links[:, 0], links[:, 1]), matching.score)
+        ranks = gold_ranks(scorer, np.arange(len(links)), min(matching.csls_k, len(links)))
+        self.evaluate_seconds += time.perf_counter() - started
+        return float(np.mean([np.mean(1 / r) for r in ranks["csls"].values()]))
+
+    def _propose(self, params, closed: np.ndarray) -> np.ndarray:
+        """Mutual nearest neighbours, by CSLS of the joint similarity, among the entities not ``closed``."""
+        entities = [self.kgs.entities(side) for side in (0, 1)]
+        left, right = self._embed(params, *entities)
+        scorer = make_scorer(
+            left, right, self.settings.matching.score, ~closed[entities[0]], ~closed[entities[1]]
+        )
+        pairs = mutual_nearest(scorer, self.settings.matching.csls_k).pairs
+        return np.stack([own[pairs[:, side]] for side, own in enumerate(entities)], axis=1)
+
+    def _refuse_excess(self, trainer: Trainer, progress: Progress) -> int:
+        """Compiles the first stage and refuses the run if it will not fit; returns the estimate in bytes."""
+        log.info("compiling")
+        rows, candidates = len(self._sides.left), len(self._sides.right)
+        width = _joint_width(self.model, self.settings.matching.score)
+        needed = memory.estimate(
+            trainer.compile(progress),
+            memory.tree_bytes(self.inputs),
+            memory.tree_bytes(progress.best),
+            memory.evaluation_bytes(rows, candidates, width, self.settings.matching.assignment),
+        )
+        memory.refuse_excess(needed, system.available_memory_bytes(), self.settings.train.memory_limit)
+        return needed
+
+    def _follow(self, trainer: Trainer, progress: Progress) -> None:
+        """Runs the training loop under a progress bar; logs and saves where the loop has validated."""
+        done = sum(record.epochs for record in progress.records)
+        bar = tqdm(total=trainer.epochs, initial=done, unit="epoch", dynamic_ncols=True)
+        for event in trainer.run(progress):
+            bar.update()
+            shown = {"loss": f"{event.terms['loss']:.3f}"}
+            if event.valid_mrr is not None:
+                shown["valid MRR"] = f"{event.valid_mrr:.3f}"
+            bar.set_postfix(shown, refresh=False)
+            self.folder.log(_plain(event))
+            if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
+                self._save(progress)
+        bar.close()
+
+    def _save(self, progress: Progress) -> None:
+        self._checkpoints.save(int(progress.state.step), *to_checkpoint(progress))
+
+    def _resume(self, trainer: Trainer) -> Progress | None:
+        """What an earlier, unfinished run of the same configuration left, or ``None``."""
+        found = self._checkpoints.restore(lambda meta: abstract_arrays(trainer, meta))
+        if found is None:
+            return None
+        step, arrays, meta = found
+        self.folder.truncate_after(step)
+        progress = from_checkpoint(arrays, meta)
+        log.info(
+            "resuming after stage %s, epoch %d, step %d", progress.records[-1].name, progress.epoch, step
+        )
+        return progress
+
+    def _load_params(self):
+        abstract = jax.eval_shape(lambda: self._trainer().initial().best)
+        found = load_params(self.folder.path / BEST, abstract)
+        if found is None:
+            raise InputError(
+                "no trained weights",
+                expected="the work directory of a finished run",
+                mend="train first, with --mode train and the same --workdir",
+                file=self.folder.path,
+            )
+        return found[0]
+
+    def _results(self, params) -> dict:
+        """Everything that is measured on the test links, and the alignment table."""
+        started = time.perf_counter()
+        settings, sides = self.settings, self._sides
+        log.info("evaluating on %s test links", f"{len(self.split.test):,}")
+        left, right = self._embed(params, sides.left, sides.right)
+        results = self._header() | measure(self.kgs, sides, left, right, settings.matching)
+        _, confidence = self._write_alignment(params)
+        scorer = make_scorer(left, right, settings.matching.score)
+        results["calibration"] = calibration_report(scorer, sides.gold, confidence)
+        results["floors"] = self.floors
+        self.evaluate_seconds += time.perf_counter() - started
+        return results
+
+    def _write_alignment(self, params):
+        """Writes ``alignment.tsv``; returns its path and the confidence model behind it.
+
+        Rows are the entities of KG 1 that are no seeds, candidates those of KG 2 that are none.
+        """
+        kgs, matching = self.kgs, self.settings.matching
+        held_out = len(self.split.valid) > 0
+        links = self.split.valid if held_out else self.split.train
+        rows, candidates = (np.setdiff1d(kgs.entities(k), self.split.train[:, k]) for k in (0, 1))
+        if not held_out:
+            # Seeds stand in for the missing validation links: their answers must be among the candidates.
+            candidates = kgs.entities(1)
+        rows = np.union1d(rows, links[:, 0])
+        left, right = self._embed(params, rows, candidates)
+        fitting = np.searchsorted(rows, links[:, 0])
+        scorer = make_scorer(jax.tree.map(lambda x: x[fitting], left), right, matching.score)
+        confidence = fit_confidence(
+            scorer, np.searchsorted(candidates, links[:, 1]), "valid" if held_out else "train"
+        )
+        open_rows = ~np.isin(rows, self.split.train[:, 0])
+        open_candidates = ~np.isin(candidates, self.split.train[:, 1])
+        scorer = make_scorer(
+            left, right, matching.score, jnp.asarray(open_rows), jnp.asarray(open_candidates)
+        )
+        table = alignment_rows(kgs, self.split, scorer, rows, candidates, confidence)
+        path = self.folder.path / "alignment.tsv"
+        alignment_table.write_tsv(path, table)
+        return path, confidence
+
+    def _header(self) -> dict:
+        """Protocol, counts and floors' surroundings: what a reader must know to compare the numbers."""
+        settings, kgs, split = self.settings, self.kgs, self.split
+        selection = settings.train.protocol
+        if not len(self._selection()):
+            selection = "last epoch"
+        modalities = {
+            m: {"present": float(rows.present.mean()), "width": rows.width}
+            for m, rows in kgs.modalities.items()
+        }
+        return {
+            "task": "alignment",
+            "model": settings.method,
+            "dataset": kgs.name,
+            "protocol": {
+                "selection": selection,
+                "candidates": settings.matching.candidates,
+                "score": settings.matching.score,
+                "csls_k": settings.matching.csls_k,
+                "split": split.name,
+                "split_sha256": split.sha256,
+                "iterative": settings.train.iterative.start > 0,
+                "names_used": any(m in self.model.modalities for m in (NAME, CHAR)),
+                "modalities": list(self.model.modalities),
+                "missing": dict(settings.data.missing),
+                "ambiguous": dict(settings.data.ambiguous),
+                "simulated": list(kgs.simulated),
+            },
+            "counts": {
+                "entities": kgs.num_entities,
+                "triples": len(kgs.triples),
+                "train_links": len(split.train),
+                "valid_links": len(split.valid),
+                "test_links": len(split.test),
+                "modalities": modalities,
+            },
+            "seed": settings.seed,
+        }
+
+    def _finish(self, results: dict) -> dict:
+        results["peak_memory_bytes"] = system.peak_memory_bytes()
+        results["devices"] = system.device_info()
+        results["versions"] = system.versions()
+        self.folder.write_results(results)
+        self.folder.close()
+        return results
+
+
+def _joint_width(model, score: str) -> int:
+    """Width of the vectors that are matched; an upper bound."""
+    return model.width * 2 * (1 + (len(model.modalities) if score == "joint+modal" else 1))
+
+
+def _plain(event) -> dict:
+    """An epoch's event as a line of ``metrics.jsonl``."""
+    line = dataclasses.asdict(event)
+    terms = line.pop("terms")
+    return {k: v for k, v in line.items() if v is not None} | {"train": terms}
+
+
+def _training_results(progress: Progress, trainer: Trainer, run: Run) -> dict:
+    """Stages, times and pseudo-links, as ``results.json`` has them."""
+    epochs = [s for record in progress.records for s in record.epoch_seconds]
+    steps = sum(record.steps for record in progress.records)
+    # The first epoch of a run pays for page faults and caches; the median of the others is steady.
+    steady = epochs[1:] or epochs
+    results = {
+        "stages": [
+            {
+                "name": record.name,
+                "epochs": record.epochs,
+                "seconds": record.seconds,
+                "steps": record.steps,
+                "best_valid_mrr": record.best_valid_mrr,
+                "best_epoch": record.best_epoch,
+            }
+            for record in progress.records
+        ],
+        "best_epoch": progress.records[-1].best_epoch,
+        "seconds_per_epoch": float(np.median(steady)),
+        "seconds_per_step": float(np.median(steady)) * len(epochs) / max(steps, 1),
+    }
+    if run.settings.train.iterative.start:
+        accepted = pseudo_links.accepted_links(progress.pseudo)
+        results["pseudo_links"] = {
+            "accepted": len(accepted),
+            # For analysis alone: gold links never enter training.
+            "precision": pseudo_links.precision(accepted, run.kgs.links),
+        }
+    return results

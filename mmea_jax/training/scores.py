@@ -1,0 +1,57 @@
+"""How two sets of embeddings are compared at inference."""
+
+import jax.numpy as jnp
+
+from mmea_jax.errors import InputError, closest
+from mmea_jax.matching import Scorer, concatenate_weighted
+from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.nn.beta import mean_statistics, natural_parameters
+
+SCORES = ("joint", "joint+modal", "kl")
+
+
+def check_score(how: str, has_distribution: bool = True) -> None:
+    """Refuses a way of comparison that is unknown, or that the model does not offer.
+
+    Raises:
+      InputError: naming the allowed values.
+    """
+    allowed = SCORES if has_distribution else SCORES[:2]
+    if how not in allowed:
+        raise InputError(
+            f"matching.score = {how!r}{closest(how, allowed)}",
+            expected=f"one of {', '.join(allowed)} for this model",
+            mend="change --config.matching.score",
+        )
+
+
+def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, right_open=None) -> Scorer:
+    """A scorer of ``left`` against ``right``.
+
+    Args:
+      left: embeddings of ``n`` entities of KG 1.
+      right: of ``m`` entities of KG 2.
+      how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the uni-modal cosines, each
+        weighted by both entities' confidence), or ``kl`` (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas).
+      left_open: optional bool[n], see ``Scorer``.
+      right_open: optional bool[m].
+    """
+    if how == "kl":
+        return _kl_scorer(left, right, left_open, right_open)
+    if how == "joint":
+        vectors = [e.joint for e in (left, right)]
+    else:
+        vectors = [concatenate_weighted(e.joint, e.modal, e.confidence) for e in (left, right)]
+    return Scorer(*vectors, left_open, right_open)
+
+
+def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Scorer:
+    # With natural parameters η and mean statistics t, KL(p‖q) + KL(q‖p) = (η_p − η_q)·(t_p − t_q): a matrix
+    # product and two shifts, no [n, m, d] array.
+    eta, t = zip(
+        *((natural_parameters(e.distribution), mean_statistics(e.distribution)) for e in (left, right)),
+        strict=True,
+    )
+    own = [-0.5 * jnp.sum(a * b, axis=1) for a, b in zip(eta, t, strict=True)]
+    vectors = (jnp.concatenate([eta[0], t[0]], axis=1), jnp.concatenate([t[1], eta[1]], axis=1))
+    return Scorer(*vectors, left_open, right_open).shifted(0.5, *own)

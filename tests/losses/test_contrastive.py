@@ -1,0 +1,158 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from mmea_jax.losses.contrastive import icl
+
+B, WIDTH = 7, 5
+icl_fast = jax.jit(icl)
+
+
+def unit_rows(seed, rows=B):
+    z = np.random.default_rng(seed).standard_normal((rows, WIDTH))
+    return (z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
+
+
+def sides():
+    return unit_rows(0), unit_rows(1)
+
+
+def by_the_book(z1, z2, temperature, weights, a):
+    """The formula of spec/models.md 1.5, entity by entity."""
+    z1, z2 = np.float64(z1), np.float64(z2)
+
+    def direction(x, y):
+        total = 0.0
+        for i in range(len(x)):
+            others = np.delete(x, i, axis=0)
+            logits = np.concatenate([y @ x[i], others @ x[i]]) / temperature
+            total -= weights[i] * (logits[i] - np.log(np.sum(np.exp(logits))))
+        return total / len(x)
+
+    return a * direction(z1, z2) + (1 - a) * direction(z2, z1)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_published_numbers(golden, temperature, weighted):
+    reference = np.load(golden / "losses.npz")
+    left, right = reference["links"].T
+    # A pair weighs what the less certain of its entities does.
+    weights = np.minimum(reference["weight"][left], reference["weight"][right]) if weighted else None
+
+    def loss(z):
+        z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
+        return icl(z[left], z[right], temperature, weights, a=0.3 if weighted else 0.5)
+
+    name = f"icl_{'weighted_ab0.3_' if weighted else ''}tau{temperature}"
+    value, gradient = jax.jit(jax.value_and_grad(loss))(reference["z"])
+    np.testing.assert_allclose(value, reference[name], rtol=1e-5)
+    expected = reference[f"{name}_grad"]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("a", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("temperature", [0.05, 1.0])
+def test_equals_the_formula(temperature, a):
+    z1, z2 = sides()
+    weights = np.random.default_rng(2).uniform(0, 3, B).astype(np.float32)
+    got = icl_fast(z1, z2, temperature, weights, None, a)
+    np.testing.assert_allclose(got, by_the_book(z1, z2, temperature, weights, a), rtol=1e-5)
+
+
+def test_gradients_equal_finite_differences():
+    weights = np.linspace(0.2, 1.0, B, dtype=np.float32)
+    valid = np.arange(B) != 2
+    loss = jax.jit(lambda z1, z2, tau: icl(z1, z2, tau, weights, valid, 0.3))
+    check_grads(loss, (*sides(), jnp.float32(0.4)), 1, ["rev"], 1e-2, 1e-2, eps=1e-2)
+
+
+@pytest.mark.parametrize("valid", [[0, 1, 3, 4], [2], [1, 6], list(range(B))], ids=str)
+def test_padding_equals_the_smaller_batch(valid):
+    z1, z2 = sides()
+    weights = np.linspace(0.2, 1.0, B, dtype=np.float32)
+    mask = np.isin(np.arange(B), valid)
+
+    def padded(z1, z2):
+        return icl(z1, z2, 0.1, weights, mask, 0.3)
+
+    def smaller(z1, z2):
+        return icl(z1[mask], z2[mask], 0.1, weights[mask], a=0.3)
+
+    (got, gradients), (expected, reference) = (
+        jax.jit(jax.value_and_grad(loss, (0, 1)))(z1, z2) for loss in (padded, smaller)
+    )
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    for gradient, oracle in zip(gradients, reference, strict=True):
+        np.testing.assert_array_equal(gradient[~mask], 0.0)
+        np.testing.assert_allclose(gradient, oracle, rtol=1e-4, atol=1e-6)
+
+
+def test_what_padding_holds_does_not_matter():
+    z1, z2 = sides()
+    valid = np.arange(B) < 4
+    expected = icl_fast(z1, z2, 0.1, None, valid)
+    for filling in (0.0, 50.0, -50.0):
+        padded = (np.where(valid[:, None], z, np.float32(filling)) for z in (z1, z2))
+        np.testing.assert_allclose(icl_fast(*padded, 0.1, None, valid), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.1])
+def test_without_a_valid_pair_loss_and_gradients_are_zero(temperature):
+    loss = partial(icl, weights=jnp.ones(B), valid=jnp.zeros(B, bool))
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(*sides(), temperature)
+    assert value == 0
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_a_single_pair_has_no_negative():
+    np.testing.assert_allclose(icl(unit_rows(0, 1), unit_rows(1, 1), 0.1), 0.0, atol=1e-6)
+
+
+def test_swapping_sides_swaps_the_directions():
+    z1, z2 = sides()
+    weights = np.linspace(0.2, 1.0, B, dtype=np.float32)
+    for a in (0.5, 0.3, 1.0):
+        swapped = icl_fast(z2, z1, 0.1, weights, None, 1 - a)
+        np.testing.assert_allclose(icl_fast(z1, z2, 0.1, weights, None, a), swapped, rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    order=st.permutations(range(B)),
+    valid=st.lists(st.booleans(), min_size=B, max_size=B),
+    seed=st.integers(0, 99),
+)
+def test_order_of_pairs_does_not_matter(order, valid, seed):
+    z1, z2, valid, order = unit_rows(seed), unit_rows(seed + 100), np.array(valid), np.array(order)
+    weights = np.random.default_rng(seed).uniform(0, 2, B).astype(np.float32)
+    expected = icl_fast(z1, z2, 0.1, weights, valid)
+    got = icl_fast(z1[order], z2[order], 0.1, weights[order], valid[order])
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_aligned_sides_cost_less_than_shuffled_ones():
+    z = unit_rows(0)
+    assert icl_fast(z, z, 0.1) < icl_fast(z, np.roll(z, 1, axis=0), 0.1)
+
+
+def test_masks_weights_and_temperatures_do_not_retrace():
+    traces = 0
+
+    @jax.jit
+    def loss(*given):
+        nonlocal traces
+        traces += 1
+        return icl(*given)
+
+    for seed in range(3):
+        valid = np.arange(B) < seed + 2
+        loss(unit_rows(seed), unit_rows(seed + 9), 0.1 * (seed + 1), np.full(B, seed, np.float32), valid)
+    assert traces == 1
