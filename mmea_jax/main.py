@@ -38,7 +38,8 @@ _MODE = flags.DEFINE_enum(
     "mode",
     "train",
     MODES,
-    "train: train and evaluate; eval: evaluate the weights in --workdir; align: write alignment.tsv from them.",
+    "train: train and evaluate; eval: evaluate the weights in --workdir; align: write alignment.tsv from "
+    "them.",
 )
 
 

@@ -12,6 +12,7 @@ def icl(
     weights: Array | None = None,
     valid: Array | None = None,
     a: float = 0.5,
+    anchors: Array | None = None,
 ) -> Array:
     """In-batch contrastive loss between two sides.
 
@@ -26,12 +27,15 @@ def icl(
       weights: float32[B], ``s``; 1 by default.
       valid: bool[B], false for padding, which is neither anchor nor negative; all by default.
       a: share of the direction 1 → 2.
+      anchors: bool[B], rows that are aligned pairs; the other valid rows hold entities without a known
+        counterpart and serve as negatives alone. All valid rows by default.
 
     Returns:
-      A scalar, the mean over valid pairs.
+      A scalar, the mean over anchors.
     """
     batch = z1.shape[0]
     valid = jnp.ones(batch, bool) if valid is None else valid
+    anchors = valid if anchors is None else valid & anchors
     weights = jnp.ones(batch, z1.dtype) if weights is None else weights
     off_diagonal = valid & ~jnp.eye(batch, dtype=bool)
     scaled = z1 / temperature
@@ -42,7 +46,7 @@ def icl(
     forward = gold - jnp.logaddexp(_log_sum_exp(across, valid[None, :], axis=1), within1)
     backward = gold - jnp.logaddexp(_log_sum_exp(across, valid[:, None], axis=0), within2)
     per_pair = weights * (a * forward + (1 - a) * backward)
-    return -jnp.sum(jnp.where(valid, per_pair, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
+    return -jnp.sum(jnp.where(anchors, per_pair, 0.0)) / jnp.maximum(jnp.sum(anchors), 1)
 
 
 def _log_sum_exp(logits: Array, mask: Array, axis: int) -> Array:

@@ -15,9 +15,16 @@ class Embeddings:
       joint: float32[K, D], unit rows.
       confidence: float32[K, M], the weight of each modality, 0 for an absent one, summing to 1.
       distribution: joint Beta distributions, for methods that have them.
+      modalities: names of the columns of ``confidence``. The order of ``modal`` says nothing: JAX sorts a
+        dictionary's keys wherever it crosses a jit boundary.
     """
 
     modal: dict[str, Array]
     joint: Array
     confidence: Array
     distribution: Beta | None = None
+    modalities: tuple[str, ...] = struct.field(pytree_node=False, default=())
+
+    def ordered(self) -> dict[str, Array]:
+        """``modal`` in the order of the columns of ``confidence``."""
+        return {m: self.modal[m] for m in self.modalities}

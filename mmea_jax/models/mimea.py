@@ -82,7 +82,7 @@ class Mimea(nn.Module):
         hidden = self.encode(inputs, entities, structure)
         present = inputs.presence(self.modalities, entities)
         experts = [
-            expert(unit(h) * self.width**0.5) for expert, h in zip(self.experts, hidden.values(), strict=True)
+            expert(unit(hidden[m]) * self.width**0.5) for expert, m in zip(self.experts, self.modalities, strict=True)
         ]
         joint, importance = self._fuse(experts, present)
         return Embeddings(
@@ -90,6 +90,7 @@ class Mimea(nn.Module):
             joint=vector_form(joint),
             confidence=importance,
             distribution=joint,
+            modalities=self.modalities,
         )
 
     def _fuse(self, experts: list[Beta], present: Array) -> tuple[Beta, Array]:
@@ -120,7 +121,7 @@ class Mimea(nn.Module):
         terms = {"joint": icl(z1, z2, temperatures[-1], valid=has1[:, 0])}
         both = has1 & has2
         importance = jax.lax.stop_gradient(jnp.minimum(w1, w2)) * len(self.modalities)
-        for k, (m, z) in enumerate(embeddings.modal.items()):
+        for k, (m, z) in enumerate(embeddings.ordered().items()):
             weights = importance[:, k] if self.adaptive else None
             terms[m] = icl(*jnp.split(z, 2), temperatures[k], weights, both[:, k])
         # A modality that no pair of the batch shares must not let its weight drift.
@@ -149,7 +150,7 @@ class Mimea(nn.Module):
             return x.reshape(2, batch, *x.shape[1:])[:, :rows]
 
         joint = own(unit(self.joint_map(embeddings.joint)))
-        modal = [own(unit(f(z))) for f, z in zip(self.modal_maps, embeddings.modal.values(), strict=True)]
+        modal = [own(unit(f(z))) for f, z in zip(self.modal_maps, embeddings.ordered().values(), strict=True)]
         # One batched solve, [2, M] problems: they compile once and iterate together.
         solve = jax.vmap(jax.vmap(transport_loss, (0, None, 0)))
         solved = solve(jnp.stack(modal, axis=1), joint, jnp.moveaxis(own(present), 2, 1))

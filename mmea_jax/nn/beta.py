@@ -27,6 +27,7 @@ class Beta:
 
     @property
     def mean(self) -> Array:
+        """float32[..., d]."""
         return self.alpha / (self.alpha + self.beta)
 
 
@@ -106,6 +107,9 @@ def kl(p: Beta, q: Beta) -> Array:
 
     Args:
       p, q: parameters float32[..., d], broadcastable.
+
+    Returns:
+      float32[...], non-negative.
     """
     total = p.alpha + p.beta
     terms = betaln(q.alpha, q.beta) - betaln(p.alpha, p.beta)
@@ -127,7 +131,7 @@ def mean_statistics(p: Beta) -> Array:
 
 
 def vector_form(p: Beta) -> Array:
-    """Unit vectors float32[..., 2d] of a location and a log-precision part, centred at ``α = β = softplus(0)``.
+    """Unit vectors float32[..., 2d] of a location and a log-precision part, 0 for an expert of input 0.
 
     The location is ``log α − log β``, the logit of the mean, which unlike the mean itself is centred at 0
     and does not saturate.

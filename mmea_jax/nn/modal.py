@@ -5,10 +5,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmea_jax.errors import InputError, closest
 from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution
 from mmea_jax.nn.bags import BagEncoder, DenseEncoder
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.vocabulary import STRUCTURE
+
+_ENCODERS = ("attention", "convolution")
 
 
 class ModalEncoder(nn.Module):
@@ -35,6 +38,12 @@ class ModalEncoder(nn.Module):
     entity_dropout: float = 0.0
 
     def setup(self):
+        if self.encoder not in _ENCODERS:
+            raise InputError(
+                f"the structure encoder {self.encoder!r}{closest(self.encoder, _ENCODERS)}",
+                expected=f"one of {', '.join(_ENCODERS)}",
+                mend="correct --config.model.encoder",
+            )
         self.entities = self.param(
             "entities",
             lambda key, shape: jax.random.normal(key, shape) * self.num_entities**-0.5,

@@ -6,7 +6,7 @@ from jax import Array
 
 
 def unit(x: Array) -> Array:
-    """``x / ‖x‖₂`` along the last axis; a zero vector stays zero, with gradient zero."""
+    """``x / ‖x‖₂`` along the last axis of float32[..., d]; a zero vector stays zero, with gradient zero."""
     squared = jnp.sum(x * x, axis=-1, keepdims=True)
     # The denominator is made safe inside, so that the untaken branch has no infinite gradient.
     return jnp.where(squared > 0, x * jax.lax.rsqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)

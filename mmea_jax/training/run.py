@@ -1,6 +1,5 @@
 """One run, from a configuration to results: load, train, evaluate, write."""
 
-import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from mmea_jax.data import describe, load
 from mmea_jax.errors import InputError
-from mmea_jax.matching import alignment_table, gold_ranks, mutual_nearest, pseudo_links
+from mmea_jax.matching import alignment_table, gold_ranks, mutual_nearest
 from mmea_jax.training import memory, system
 from mmea_jax.training.checkpoints import Checkpoints, load_params, save_params
 from mmea_jax.training.embedder import Embedder
@@ -27,11 +26,11 @@ from mmea_jax.training.floors import measure_floors
 from mmea_jax.training.inputs import make_inputs, modalities_of
 from mmea_jax.training.methods import make_model
 from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
-from mmea_jax.training.scores import check_score, make_scorer
+from mmea_jax.training.scores import check_score, make_scorer, matched_width
 from mmea_jax.training.settings import Settings
+from mmea_jax.training.summary import event_line, header, training_results
 from mmea_jax.training.trainer import Progress, Trainer
 from mmea_jax.training.writers import RunFolder
-from mmea_jax.vocabulary import CHAR, NAME
 
 log = logging.getLogger("mmea_jax")
 
@@ -85,7 +84,7 @@ class Run:
             train_seconds = time.perf_counter() - started
         save_params(self.folder.path / BEST, progress.best, {"method": self.settings.method})
         results = self._results(progress.best)
-        results |= _training_results(progress, trainer, self)
+        results |= training_results(progress, self.settings.train, self.kgs)
         results["seconds"] = {
             "load": self.load_seconds,
             "compile": trainer.compile_seconds,
@@ -145,7 +144,7 @@ class Run:
         """Compiles the first stage and refuses the run if it will not fit; returns the estimate in bytes."""
         log.info("compiling")
         rows, candidates = len(self._sides.left), len(self._sides.right)
-        width = _joint_width(self.model, self.settings.matching.score)
+        width = matched_width(self.model, self.settings.matching.score)
         needed = memory.estimate(
             trainer.compile(progress),
             memory.tree_bytes(self.inputs),
@@ -165,7 +164,7 @@ class Run:
             if event.valid_mrr is not None:
                 shown["valid MRR"] = f"{event.valid_mrr:.3f}"
             bar.set_postfix(shown, refresh=False)
-            self.folder.log(_plain(event))
+            self.folder.log(event_line(event))
             if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
                 self._save(progress)
         bar.close()
@@ -204,7 +203,9 @@ class Run:
         settings, sides = self.settings, self._sides
         log.info("evaluating on %s test links", f"{len(self.split.test):,}")
         left, right = self._embed(params, sides.left, sides.right)
-        results = self._header() | measure(self.kgs, sides, left, right, settings.matching)
+        results = header(self.settings, self.kgs, self.split, self.model.modalities) | measure(
+            self.kgs, sides, left, right, settings.matching
+        )
         _, confidence = self._write_alignment(params)
         scorer = make_scorer(left, right, settings.matching.score)
         results["calibration"] = calibration_report(scorer, sides.gold, confidence)
@@ -241,45 +242,6 @@ class Run:
         alignment_table.write_tsv(path, table)
         return path, confidence
 
-    def _header(self) -> dict:
-        """Protocol, counts and floors' surroundings: what a reader must know to compare the numbers."""
-        settings, kgs, split = self.settings, self.kgs, self.split
-        selection = settings.train.protocol
-        if not len(self._selection()):
-            selection = "last epoch"
-        modalities = {
-            m: {"present": float(rows.present.mean()), "width": rows.width}
-            for m, rows in kgs.modalities.items()
-        }
-        return {
-            "task": "alignment",
-            "model": settings.method,
-            "dataset": kgs.name,
-            "protocol": {
-                "selection": selection,
-                "candidates": settings.matching.candidates,
-                "score": settings.matching.score,
-                "csls_k": settings.matching.csls_k,
-                "split": split.name,
-                "split_sha256": split.sha256,
-                "iterative": settings.train.iterative.start > 0,
-                "names_used": any(m in self.model.modalities for m in (NAME, CHAR)),
-                "modalities": list(self.model.modalities),
-                "missing": dict(settings.data.missing),
-                "ambiguous": dict(settings.data.ambiguous),
-                "simulated": list(kgs.simulated),
-            },
-            "counts": {
-                "entities": kgs.num_entities,
-                "triples": len(kgs.triples),
-                "train_links": len(split.train),
-                "valid_links": len(split.valid),
-                "test_links": len(split.test),
-                "modalities": modalities,
-            },
-            "seed": settings.seed,
-        }
-
     def _finish(self, results: dict) -> dict:
         results["peak_memory_bytes"] = system.peak_memory_bytes()
         results["devices"] = system.device_info()
@@ -287,47 +249,3 @@ class Run:
         self.folder.write_results(results)
         self.folder.close()
         return results
-
-
-def _joint_width(model, score: str) -> int:
-    """Width of the vectors that are matched; an upper bound."""
-    return model.width * 2 * (1 + (len(model.modalities) if score == "joint+modal" else 1))
-
-
-def _plain(event) -> dict:
-    """An epoch's event as a line of ``metrics.jsonl``."""
-    line = dataclasses.asdict(event)
-    terms = line.pop("terms")
-    return {k: v for k, v in line.items() if v is not None} | {"train": terms}
-
-
-def _training_results(progress: Progress, trainer: Trainer, run: Run) -> dict:
-    """Stages, times and pseudo-links, as ``results.json`` has them."""
-    epochs = [s for record in progress.records for s in record.epoch_seconds]
-    steps = sum(record.steps for record in progress.records)
-    # The first epoch of a run pays for page faults and caches; the median of the others is steady.
-    steady = epochs[1:] or epochs
-    results = {
-        "stages": [
-            {
-                "name": record.name,
-                "epochs": record.epochs,
-                "seconds": record.seconds,
-                "steps": record.steps,
-                "best_valid_mrr": record.best_valid_mrr,
-                "best_epoch": record.best_epoch,
-            }
-            for record in progress.records
-        ],
-        "best_epoch": progress.records[-1].best_epoch,
-        "seconds_per_epoch": float(np.median(steady)),
-        "seconds_per_step": float(np.median(steady)) * len(epochs) / max(steps, 1),
-    }
-    if run.settings.train.iterative.start:
-        accepted = pseudo_links.accepted_links(progress.pseudo)
-        results["pseudo_links"] = {
-            "accepted": len(accepted),
-            # For analysis alone: gold links never enter training.
-            "precision": pseudo_links.precision(accepted, run.kgs.links),
-        }
-    return results

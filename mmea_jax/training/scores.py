@@ -1,5 +1,6 @@
 """How two sets of embeddings are compared at inference."""
 
+import flax.linen as nn
 import jax.numpy as jnp
 
 from mmea_jax.errors import InputError, closest
@@ -41,7 +42,7 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
     if how == "joint":
         vectors = [e.joint for e in (left, right)]
     else:
-        vectors = [concatenate_weighted(e.joint, e.modal, e.confidence) for e in (left, right)]
+        vectors = [concatenate_weighted(e.joint, e.ordered(), e.confidence) for e in (left, right)]
     return Scorer(*vectors, left_open, right_open)
 
 
@@ -55,3 +56,9 @@ def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Sc
     own = [-0.5 * jnp.sum(a * b, axis=1) for a, b in zip(eta, t, strict=True)]
     vectors = (jnp.concatenate([eta[0], t[0]], axis=1), jnp.concatenate([t[1], eta[1]], axis=1))
     return Scorer(*vectors, left_open, right_open).shifted(0.5, *own)
+
+
+def matched_width(model: nn.Module, how: str) -> int:
+    """Width of the vectors that a comparison multiplies; an upper bound, for the memory estimate."""
+    parts = {"joint": 1, "joint+modal": 1 + len(model.modalities), "kl": 2}[how]
+    return 2 * model.width * parts

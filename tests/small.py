@@ -1,0 +1,37 @@
+"""The shipped configuration, shrunk to seconds: shared by end-to-end tests."""
+
+import importlib.util
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def load_config(name: str, mode: str = "") -> ConfigDict:
+    """``configs/<name>.py`` as the command line would load it."""
+    spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(mode)
+
+
+def small_config(name: str = "mimea", **overrides) -> ConfigDict:
+    """The configuration on a world of 2 × 150 entities at width 16, for 4 epochs of 2 steps.
+
+    Overrides are dotted keys with ``__`` for the dot.
+    """
+    config = load_config(name)
+    config.data.synthetic.entities = 150
+    config.data.synthetic.triples_per_entity = 6.0
+    config.data.seed_ratio = 0.9
+    config.model.width = 16
+    config.train.batch_size = 64
+    config.train.max_epochs = 4
+    config.train.evaluate_every = 2
+    for key, value in overrides.items():
+        node, *path = config, *key.split("__")
+        for part in path[:-1]:
+            node = node[part]
+        node[path[-1]] = value
+    return config
