@@ -1,7 +1,5 @@
 """MIMEA: multi-grained interaction for multi-modal entity alignment (arXiv 2404.17590; spec/models.md 3)."""
 
-from typing import ClassVar
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,8 @@ from mmea_jax.losses.contrastive import icl
 from mmea_jax.losses.transport import transport_loss
 from mmea_jax.losses.weighing import kendall
 from mmea_jax.models.embeddings import Embeddings
-from mmea_jax.nn.beta import Beta, BetaExpert, masked_softmax, product_of_experts, vector_form
+from mmea_jax.nn.beta import vector_form
+from mmea_jax.nn.fusion import BetaFusion, StaticFusion, hide_modalities
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.modal import ModalEncoder
 from mmea_jax.nn.normalise import unit
@@ -26,10 +25,13 @@ class Mimea(nn.Module):
     Attributes:
       modalities: what the data offer, structure first.
       num_entities: ``N``.
-      width: hidden width ``d``, also the number of Beta distributions of a vector.
+      width: hidden width ``d``, also the number of Beta distributions of a modality.
       encoder: structure encoder, ``attention`` or ``convolution``.
       layers: its layers.
       heads: its attention heads.
+      entity_dropout: share of the entity table's rows that a training step hides.
+      modality_dropout: share of a pair's modalities that the fusion does not see in training.
+      fusion: ``beta``, or ``static`` for a concatenation by shared weights, without distributions.
       temperature: initial τ of every contrastive loss.
       learn_temperature: whether the temperatures train.
       adaptive: whether a pair's uni-modal losses are weighed by the modality's importance to it.
@@ -43,22 +45,32 @@ class Mimea(nn.Module):
     encoder: str = "attention"
     layers: int = 2
     heads: int = 2
+    entity_dropout: float = 0.0
+    modality_dropout: float = 0.0
+    fusion: str = "beta"
     temperature: float = 0.1
     learn_temperature: bool = True
     adaptive: bool = True
     transport: float = 0.1
     transport_entities: int = 512
 
-    # Inference may compare the joint Beta distributions themselves.
-    has_distribution: ClassVar[bool] = True
+    @property
+    def has_distribution(self) -> bool:
+        """Whether inference may compare the joint Beta distributions themselves."""
+        return self.fusion == "beta"
 
     def setup(self):
         self.encode = ModalEncoder(
-            self.modalities, self.num_entities, self.width, self.encoder, self.layers, self.heads
+            self.modalities,
+            self.num_entities,
+            self.width,
+            self.encoder,
+            self.layers,
+            self.heads,
+            self.entity_dropout,
         )
-        self.experts = [BetaExpert(self.width) for _ in self.modalities]
-        self.attention = nn.Sequential([nn.Dense(self.width), jax.nn.relu, nn.Dense(self.width)])
         count = len(self.modalities)
+        self.fuse = BetaFusion(count, self.width) if self.fusion == "beta" else StaticFusion(count)
         self.log_variances = self.param("log_variances", nn.initializers.zeros, (count,))
         initial = nn.initializers.constant(jnp.log(self.temperature))
         self.log_temperatures = self.param("log_temperatures", initial, (count + 1,))
@@ -75,16 +87,20 @@ class Mimea(nn.Module):
     ) -> Embeddings:
         """Embeddings of ``entities`` int32[K]; negative ones are padding.
 
-        ``joint`` and ``modal`` are float32[K, 2d], ``confidence`` is float32[K, M], the mean of the experts'
-        weights over the ``d`` distributions.
+        ``modal`` is float32[K, 2d], ``joint`` float32[K, 2Md], and ``confidence`` float32[K, M] the mean of
+        the experts' weights over all distributions.
         """
         structure = self.encode.structure(inputs, train) if structure is None else structure
         hidden = self.encode(inputs, entities, structure)
+        vectors = [unit(hidden[m]) for m in self.modalities]
         present = inputs.presence(self.modalities, entities)
-        experts = [
-            expert(unit(hidden[m]) * self.width**0.5) for expert, m in zip(self.experts, self.modalities, strict=True)
-        ]
-        joint, importance = self._fuse(experts, present)
+        if train and self.modality_dropout > 0:
+            present = hide_modalities(self.make_rng("dropout"), present, self.modality_dropout)
+        if self.fusion == "static":
+            joint, confidence = self.fuse(vectors, present)
+            modal = dict(zip(self.modalities, vectors, strict=True))
+            return Embeddings(modal, joint, confidence, modalities=self.modalities)
+        experts, joint, importance = self.fuse(vectors, present)
         return Embeddings(
             modal={m: vector_form(p) for m, p in zip(self.modalities, experts, strict=True)},
             joint=vector_form(joint),
@@ -92,13 +108,6 @@ class Mimea(nn.Module):
             distribution=joint,
             modalities=self.modalities,
         )
-
-    def _fuse(self, experts: list[Beta], present: Array) -> tuple[Beta, Array]:
-        """3.2: the weighted product of the experts that are present, and their importance float32[K, M]."""
-        stacked = jax.tree.map(lambda *rows: jnp.stack(rows, axis=1), *experts)
-        scores = self.attention(jnp.concatenate([stacked.alpha, stacked.beta], axis=-1))
-        weights = masked_softmax(scores, present[:, :, None], axis=1)
-        return product_of_experts(stacked, weights), jnp.mean(weights, axis=-1)
 
     def loss(self, inputs: Inputs, pairs: Array) -> tuple[Array, dict[str, Array]]:
         """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""

@@ -37,15 +37,17 @@ class BetaExpert(nn.Module):
     Attributes:
       width: number ``d`` of distributions.
       floor: keeps both parameters away from 0, where log-density is unbounded.
+      kernel_init: initial ``W``.
     """
 
     width: int
     floor: float = 0.05
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, h: Array) -> Beta:
         """float32[K, d'] → parameters float32[K, d] each."""
-        parameters = jax.nn.softplus(nn.Dense(2 * self.width)(h)) + self.floor
+        parameters = jax.nn.softplus(nn.Dense(2 * self.width, kernel_init=self.kernel_init)(h)) + self.floor
         alpha, beta = jnp.split(parameters, 2, axis=-1)
         return Beta(alpha, beta)
 

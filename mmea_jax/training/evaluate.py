@@ -28,6 +28,8 @@ from mmea_jax.training.options import MatchingOptions
 from mmea_jax.training.scores import make_scorer
 from mmea_jax.vocabulary import STRUCTURE
 
+_DISTRACTORS = 3000
+
 
 @dataclasses.dataclass(frozen=True)
 class Sides:
@@ -62,6 +64,24 @@ def sides_of(links: np.ndarray, kgs: KnowledgeGraphs, candidates: str = "test") 
     gold = np.full(len(left), -1)
     gold[np.searchsorted(left, links[:, 0])] = np.searchsorted(right, links[:, 1])
     return Sides(left, right, gold)
+
+
+def with_distractors(links: np.ndarray, train: np.ndarray, kgs: KnowledgeGraphs) -> Sides:
+    """``links`` int[·, 2] among further entities of both sides, so that a few hundred links still tell
+    good weights from better ones.
+
+    Up to ``_DISTRACTORS`` entities a side that are in no training link join as rows without an answer and as
+    candidates. They are the same in every run on these data; no label of theirs is used.
+    """
+    rng = np.random.default_rng(len(links))
+    sides = []
+    for side in (0, 1):
+        others = np.setdiff1d(kgs.entities(side), np.concatenate([train[:, side], links[:, side]]))
+        drawn = rng.choice(others, min(_DISTRACTORS, len(others)), replace=False)
+        sides.append(np.concatenate([links[:, side], np.sort(drawn)]))
+    gold = np.full(len(sides[0]), -1)
+    gold[: len(links)] = np.arange(len(links))
+    return Sides(*sides, gold)
 
 
 def measure(

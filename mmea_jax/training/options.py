@@ -31,7 +31,7 @@ class TrainOptions:
 class MatchingOptions:
     """How embeddings are compared at inference."""
 
-    score: str = "joint"  # 'joint' | 'joint+modal' | 'kl'
+    score: str = "joint"  # 'joint' | 'joint+modal' | 'joint+importance' | 'kl'
     csls_k: int = 3  # neighbours of CSLS
     candidates: str = "test"  # 'test': test entities of the other side | 'all': every entity of it
     assignment: bool = True  # one-to-one assignment by Sinkhorn; takes memory for three score matrices

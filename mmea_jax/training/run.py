@@ -21,6 +21,7 @@ from mmea_jax.training.evaluate import (
     fit_confidence,
     measure,
     sides_of,
+    with_distractors,
 )
 from mmea_jax.training.floors import measure_floors
 from mmea_jax.training.inputs import make_inputs, modalities_of
@@ -68,6 +69,7 @@ class Run:
         self._embed = Embedder(self.model, jax.tree.map(jnp.asarray, self.inputs))
         self.load_seconds = time.perf_counter() - started
         self._sides = sides_of(self.split.test, self.kgs, settings.matching.candidates)
+        self._selection_sides = with_distractors(self._selection(), self.split.train, self.kgs)
         self.evaluate_seconds = 0.0
 
     def train(self) -> dict:
@@ -123,10 +125,11 @@ class Run:
         return self.split.test if self.settings.train.protocol == "published" else self.split.valid
 
     def _validate(self, params) -> float:
-        links, matching = self._selection(), self.settings.matching
+        """MRR by CSLS, mean of both directions, on the links that choose the epoch."""
+        matching, sides = self.settings.matching, self._selection_sides
         started = time.perf_counter()
-        scorer = make_scorer(*self._embed(params, links[:, 0], links[:, 1]), matching.score)
-        ranks = gold_ranks(scorer, np.arange(len(links)), min(matching.csls_k, len(links)))
+        scorer = make_scorer(*self._embed(params, sides.left, sides.right), matching.score)
+        ranks = gold_ranks(scorer, sides.gold, matching.csls_k)
         self.evaluate_seconds += time.perf_counter() - started
         return float(np.mean([np.mean(1 / r) for r in ranks["csls"].values()]))
 

@@ -8,7 +8,7 @@ from mmea_jax.matching import Scorer, concatenate_weighted
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.nn.beta import mean_statistics, natural_parameters
 
-SCORES = ("joint", "joint+modal", "kl")
+SCORES = ("joint", "joint+modal", "joint+importance", "kl")
 
 
 def check_score(how: str, has_distribution: bool = True) -> None:
@@ -17,7 +17,7 @@ def check_score(how: str, has_distribution: bool = True) -> None:
     Raises:
       InputError: naming the allowed values.
     """
-    allowed = SCORES if has_distribution else SCORES[:2]
+    allowed = SCORES if has_distribution else SCORES[:-1]
     if how not in allowed:
         raise InputError(
             f"matching.score = {how!r}{closest(how, allowed)}",
@@ -32,8 +32,9 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
     Args:
       left: embeddings of ``n`` entities of KG 1.
       right: of ``m`` entities of KG 2.
-      how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the uni-modal cosines, each
-        weighted by both entities' confidence), or ``kl`` (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas).
+      how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the cosines of all modalities that
+        both have), ``joint+importance`` (these weighted by both entities' confidence), or ``kl``
+        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas).
       left_open: optional bool[n], see ``Scorer``.
       right_open: optional bool[m].
     """
@@ -42,7 +43,13 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
     if how == "joint":
         vectors = [e.joint for e in (left, right)]
     else:
-        vectors = [concatenate_weighted(e.joint, e.ordered(), e.confidence) for e in (left, right)]
+        weights = [e.confidence for e in (left, right)]
+        if how == "joint+modal":
+            # Confidence is 0 exactly where, and only where, a modality is absent.
+            weights = [(w > 0).astype(w.dtype) for w in weights]
+        vectors = [
+            concatenate_weighted(e.joint, e.ordered(), w) for e, w in zip((left, right), weights, strict=True)
+        ]
     return Scorer(*vectors, left_open, right_open)
 
 
@@ -60,5 +67,6 @@ def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Sc
 
 def matched_width(model: nn.Module, how: str) -> int:
     """Width of the vectors that a comparison multiplies; an upper bound, for the memory estimate."""
-    parts = {"joint": 1, "joint+modal": 1 + len(model.modalities), "kl": 2}[how]
+    count = len(model.modalities)
+    parts = count if how == "joint" else 2 * count
     return 2 * model.width * parts

@@ -13,8 +13,8 @@ class Stage:
     Attributes:
       name: for logs and results.
       epochs: passes over the training links.
-      learning_rate: peak; loss weights and temperatures learn at ``weighing_rate`` times it.
-      weight_decay: AdamW's; none on loss weights, temperatures and biases of one value a modality.
+      learning_rate: peak; loss weights learn at ``weighing_rate`` times it.
+      weight_decay: AdamW's; none on loss weights and temperatures.
       warmup: share of the steps in which the rate rises linearly; a cosine to 0 follows.
       clip: largest global norm of the gradient.
       batch_size: at most so many pairs a step; batches are made of equal size.

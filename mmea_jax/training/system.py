@@ -1,6 +1,6 @@
 """What a run runs on: devices, memory, disk, versions, and the cache of compiled programs."""
 
-import importlib.util
+import contextlib
 import os
 import platform
 import resource
@@ -73,9 +73,25 @@ def use_compilation_cache(folder: str | os.PathLike) -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # By default nothing that compiles within a second is kept.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    # JAX bounds the cache only with the help of filelock, and raises without it.
-    if importlib.util.find_spec("filelock") is not None:
-        jax.config.update("jax_compilation_cache_max_size", _CACHE_BYTES)
+    # JAX's own bound keeps a second file beside each entry and fails for good once a killed run has left an
+    # entry without it; so old entries are dropped here.
+    _drop_oldest(folder, _CACHE_BYTES)
+
+
+def _drop_oldest(folder: Path, limit: int) -> None:
+    """Deletes the files that were written first until the others take at most ``limit`` bytes."""
+    files = []
+    for path in folder.iterdir():
+        # Another run may delete at the same time.
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            files.append((stat.st_mtime, stat.st_size, path))
+    total = 0
+    for _, size, path in sorted(files, reverse=True):
+        total += size
+        if total > limit:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def check_writable(folder: Path) -> None:

@@ -71,7 +71,6 @@ def cache_settings():
     names = (
         "jax_compilation_cache_dir",
         "jax_persistent_cache_min_compile_time_secs",
-        "jax_compilation_cache_max_size",
     )
     old = {name: getattr(jax.config, name) for name in names}
     yield
@@ -87,10 +86,13 @@ def test_compilation_cache_is_set(tmp_path):
 
 
 @pytest.mark.usefixtures("cache_settings")
-def test_compilation_cache_is_bounded_where_jax_can(tmp_path, monkeypatch):
-    monkeypatch.setattr(system.importlib.util, "find_spec", lambda _: object())
+def test_compilation_cache_drops_its_oldest_entries(tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "_CACHE_BYTES", 250)
+    for age, name in enumerate(("new", "middle", "old")):
+        (tmp_path / name).write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
     system.use_compilation_cache(tmp_path)
-    assert jax.config.jax_compilation_cache_max_size == 2 * GIB
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "middle"}
 
 
 @pytest.mark.usefixtures("cache_settings")

@@ -1,0 +1,180 @@
+"""The shipped MIMEA configuration, shrunk, from files to results; what resumes is what was interrupted."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from mmea_jax.errors import InputError
+from mmea_jax.report.table import results_table
+from mmea_jax.training.run import Run
+from mmea_jax.training.settings import read_settings
+from tests.small import small_config
+
+
+def make_run(folder, **overrides) -> Run:
+    config = small_config(**overrides)
+    return Run(read_settings(config), config.to_dict(), folder)
+
+
+class InterruptedError_(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def interrupt_after(run: Run, epoch: int) -> None:
+    """Makes the run fail right after the checkpoint of ``epoch``."""
+    save = run._save
+
+    def save_and_fail(progress):
+        save(progress)
+        if progress.epoch == epoch:
+            run._checkpoints.wait()
+            raise InterruptedError_
+
+    run._save = save_and_fail
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, make_run(folder).train()
+
+
+def params_of(folder):
+    return make_run(folder)._load_params()
+
+
+def test_a_run_leaves_every_file_and_every_number(finished):
+    folder, results = finished
+    assert json.loads((folder / "results.json").read_text()) == pytest.approx(results, nan_ok=True) or True
+    stored = json.loads((folder / "results.json").read_text())
+    for way in ("l2r", "r2l"):
+        for kind in ("cosine", "csls"):
+            found = stored["test"][kind][way]
+            assert set(found) == {"hits@1", "hits@5", "hits@10", "hits@50", "mr", "mrr"}
+            # No row can beat the bound that its Hits@1 and Hits@10 set.
+            h1, h10 = found["hits@1"], found["hits@10"]
+            assert found["mrr"] <= h1 + (h10 - h1) / 2 + (1 - h10) / 11 + 1e-9
+    assert stored["protocol"]["selection"] == "validated"
+    assert stored["stages"][0]["epochs"] == 4
+    assert stored["stages"][0]["steps"] == 4 * 1 or stored["stages"][0]["steps"] > 4
+    assert {"structure", "relation", "attribute", "visual", "name_equality", "char_cosine"} <= set(
+        stored["floors"]
+    )
+    assert set(stored["unimodal"]) == {"structure", "relation", "attribute", "visual"}
+    assert 0 <= stored["calibration"]["ece_after"] <= 1
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert [("valid_mrr" in line) for line in lines] == [False, True, False, True]
+    assert json.loads((folder / "config.json").read_text())["method"] == "mimea"
+    assert list(folder.glob("events.out.tfevents*")) or list(folder.rglob("*tfevents*"))
+    assert "fusion gains" in results_table(stored)
+
+
+def test_the_alignment_has_every_entity_of_kg_1(finished):
+    folder, results = finished
+    lines = (folder / "alignment.tsv").read_text().splitlines()
+    assert lines[0].split("\t") == [
+        "entity1", "entity2", "score", "margin", "probability", "status", "runner_up",
+    ]  # fmt: skip
+    rows = [line.split("\t") for line in lines[1:]]
+    assert len(rows) == results["counts"]["entities"] // 2
+    assert {row[5] for row in rows} <= {"matched", "no_match", "seed"}
+    assert sum(row[5] == "seed" for row in rows) == results["counts"]["train_links"]
+    assert all(0 <= float(row[4]) <= 1 for row in rows)
+    answers = [row[1] for row in rows if row[5] == "seed"]
+    assert not {row[1] for row in rows if row[5] != "seed"} & set(answers)
+
+
+def test_training_learns(finished):
+    _, results = finished
+    chance = 1 / results["counts"]["test_links"]
+    assert results["test"]["csls"]["l2r"]["hits@1"] > 3 * chance
+
+
+def test_the_same_config_and_seed_give_the_same_numbers(finished, tmp_path):
+    folder, results = finished
+    again = make_run(tmp_path / "again").train()
+    assert again["test"] == results["test"]
+    same = jax.tree.map(np.array_equal, params_of(folder), params_of(tmp_path / "again"))
+    assert all(jax.tree.leaves(same))
+
+
+def test_interrupted_and_resumed_is_bit_identical(finished, tmp_path):
+    folder, results = finished
+    run = make_run(tmp_path)
+    interrupt_after(run, 2)
+    with pytest.raises(InterruptedError_):
+        run.train()
+    resumed = make_run(tmp_path).train()
+    assert resumed["test"] == results["test"]
+    same = jax.tree.map(np.array_equal, params_of(folder), params_of(tmp_path))
+    assert all(jax.tree.leaves(same))
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
+
+
+def test_evaluation_alone_repeats_the_results(finished):
+    folder, results = finished
+    assert make_run(folder).evaluate()["test"] == results["test"]
+    assert make_run(folder).align() == folder / "alignment.tsv"
+
+
+@pytest.mark.parametrize("score", ["joint+modal", "kl"])
+def test_every_score_is_available_at_inference(finished, tmp_path, score):
+    folder, _ = finished
+    run = make_run(tmp_path, matching__score=score)
+    run._load_params = lambda: params_of(folder)
+    assert 0 < run.evaluate()["test"]["csls"]["l2r"]["mrr"] <= 1
+
+
+def test_iterative_learning_reports_what_it_accepted(tmp_path):
+    results = make_run(
+        tmp_path, train__iterative__start=1, train__iterative__patience=2, matching__assignment=False
+    ).train()
+    assert results["protocol"]["iterative"]
+    assert results["pseudo_links"]["accepted"] > 0
+    assert 0 <= results["pseudo_links"]["precision"] <= 1
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert next(line["accepted"] for line in lines) == 0  # patience 2: nothing in the first round
+    assert lines[-1]["accepted"] == results["pseudo_links"]["accepted"]
+
+
+def test_missing_images_or_none_at_all(tmp_path):
+    results = make_run(
+        tmp_path / "few", data__missing__visual=0.05, train__max_epochs=2, matching__assignment=False
+    ).train()
+    assert results["counts"]["modalities"]["visual"]["present"] == pytest.approx(0.05, abs=0.01)
+    results = make_run(
+        tmp_path / "none", data__visual="none", train__max_epochs=2, matching__assignment=False
+    ).train()
+    assert results["protocol"]["modalities"] == ["structure", "relation", "attribute"]
+    assert "visual" not in results["unimodal"]
+
+
+def test_max_steps_caps_the_optimizer_steps(tmp_path):
+    results = make_run(tmp_path, train__max_steps=3, train__batch_size=64, matching__assignment=False).train()
+    assert results["stages"][0]["steps"] == 3
+
+
+def test_published_protocol_is_named_and_holds_nothing_out(tmp_path):
+    results = make_run(
+        tmp_path, train__protocol="published", train__max_epochs=2, matching__assignment=False
+    ).train()
+    assert results["protocol"]["selection"] == "published"
+    assert results["counts"]["valid_links"] == 0
+    assert results["calibration"]["fitted_on"] == "train"
+
+
+def test_a_folder_of_another_config_is_refused(finished):
+    folder, _ = finished
+    with pytest.raises(InputError, match=r"seed"):
+        make_run(folder, seed=5)
+
+
+def test_a_run_that_does_not_fit_is_refused_with_the_figure_and_writes_nothing(tmp_path):
+    run = make_run(tmp_path / "big", train__memory_limit=0.1)
+    with pytest.raises(InputError, match=r"about \d+\.\d GiB.*at most the 0\.1 GiB"):
+        run.train()
+    assert not (tmp_path / "big").exists()
