@@ -1,14 +1,17 @@
 """The optimizer of a stage."""
 
+import re
+
 import jax
 import optax
 
 from mmea_jax.training.stages import Stage
 
-# Loss weights learn faster (spec/models.md 1.7). Temperatures do not: at five times the rate they shrink
-# faster than the embeddings generalise. Neither is decayed.
+# Loss weights learn five times as fast (spec/models.md 1.7) and, like temperatures, are not decayed.
 _WEIGHING = ("log_variances", "log_scales", "modality_logits")
-_UNDECAYED = ("log_temperatures", "leads")
+_UNDECAYED = (*_WEIGHING, "log_temperatures", "leads")
+_WEIGHING_RATE = 5.0
+_FROZEN = "frozen"
 
 
 def learning_rate(stage: Stage, steps: int) -> optax.Schedule:
@@ -25,20 +28,23 @@ def make_optimizer(stage: Stage, steps: int) -> optax.GradientTransformation:
       steps: optimizer steps of the whole stage.
     """
     schedule = learning_rate(stage, steps)
-    return optax.partition(
-        {
-            "network": optax.chain(
-                optax.clip_by_global_norm(stage.clip),
-                optax.adamw(schedule, weight_decay=stage.weight_decay),
-            ),
-            "undecayed": optax.chain(optax.clip_by_global_norm(stage.clip), optax.adam(schedule)),
-            "weighing": optax.chain(
-                optax.clip_by_global_norm(stage.clip),
-                optax.adam(lambda step: stage.weighing_rate * schedule(step)),
-            ),
-            "frozen": optax.set_to_zero(),
-        },
-        lambda params: _labels(stage, params),
+    rates = {1.0, _WEIGHING_RATE, *stage.rates.values()}
+    transforms = {_FROZEN: optax.set_to_zero()}
+    for rate in rates:
+        for decay in (0.0, stage.weight_decay):
+            # The default argument binds this round's rate.
+            transforms[f"{rate} {decay}"] = optax.adamw(
+                lambda step, rate=rate: rate * schedule(step), weight_decay=decay
+            )
+    frozen = optax.masked(
+        optax.set_to_zero(),
+        lambda params: jax.tree.map(lambda label: label == _FROZEN, _labels(stage, params)),
+    )
+    # Gradients of frozen parameters are dropped first: they must not count in the norm that is clipped.
+    return optax.chain(
+        frozen,
+        optax.clip_by_global_norm(stage.clip),
+        optax.partition(transforms, lambda params: _labels(stage, params)),
     )
 
 
@@ -46,9 +52,9 @@ def _labels(stage: Stage, params):
     def label(path, _):
         path = "/".join(str(part.key) for part in path)
         if not stage.trained(path):
-            return "frozen"
-        if path.endswith(_WEIGHING):
-            return "weighing"
-        return "undecayed" if path.endswith(_UNDECAYED) else "network"
+            return _FROZEN
+        rate = _WEIGHING_RATE if path.endswith(_WEIGHING) else 1.0
+        rate = next((r for pattern, r in stage.rates.items() if re.search(pattern, path)), rate)
+        return f"{rate} {0.0 if path.endswith(_UNDECAYED) else stage.weight_decay}"
 
     return jax.tree_util.tree_map_with_path(label, params)

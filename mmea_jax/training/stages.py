@@ -13,12 +13,13 @@ class Stage:
     Attributes:
       name: for logs and results.
       epochs: passes over the training links.
-      learning_rate: peak; loss weights learn at ``weighing_rate`` times it.
+      learning_rate: peak.
       weight_decay: AdamW's; none on loss weights and temperatures.
       warmup: share of the steps in which the rate rises linearly; a cosine to 0 follows.
       clip: largest global norm of the gradient.
       batch_size: at most so many pairs a step; batches are made of equal size.
-      weighing_rate: see ``learning_rate``.
+      rates: regular expression on a parameter's path → factor of its learning rate; the first that
+        matches counts. Loss weights learn at five times the rate unless said otherwise.
       trains: regular expressions; parameters whose path matches one train, the others stay frozen and
         get no optimizer state.
       flags: keyword arguments for the model's ``loss``.
@@ -31,7 +32,7 @@ class Stage:
     warmup: float = 0.1
     clip: float = 1.0
     batch_size: int = 2048
-    weighing_rate: float = 5.0
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
     trains: tuple[str, ...] = (".*",)
     flags: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -70,30 +70,33 @@ def train_step(
 def make_run_steps(
     model: nn.Module, optimizer: optax.GradientTransformation, flags: dict, steps: int, batch: int
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-    """Compiles ``steps`` consecutive updates of an epoch into one call.
+    """Compiles an epoch of ``steps`` updates into one call.
 
     Returns:
-      ``run_steps(state, inputs, links, count, key, epoch, first, last) → (state, metrics)``. It shuffles
-      the ``count`` links by ``epoch`` and takes batches ``first … first + steps − 1`` of that order; those
-      from ``last`` on are skipped, so that a growing set of links compiles once. ``metrics`` are means
-      over the steps taken. ``state`` is donated.
+      ``run_steps(state, inputs, links, count, key, epoch, taken) → (state, metrics)``. It shuffles the
+      ``count`` links by ``epoch`` and takes batches from the front: all links where they are ``steps``
+      batches, a random part where pseudo-links have made them more, so that a growing set of links neither
+      compiles anew nor outruns the learning-rate schedule. Steps from ``taken`` on are skipped.
+      ``metrics`` are means over the steps taken. ``state`` is donated.
     """
 
-    def run_steps(
-        state: TrainState, inputs: Inputs, links: Array, count: Array, key: Array, epoch, first, last
-    ):
-        rows = -(-len(links) // batch) * batch
+    def run_steps(state: TrainState, inputs: Inputs, links: Array, count: Array, key: Array, epoch, taken):
+        rows = max(steps * batch, len(links))
         order = shuffled(jax.random.fold_in(key, epoch), links, count, rows)
 
         def body(state, index):
             pairs = jax.lax.dynamic_slice_in_dim(order, index * batch, batch)
-            take = lambda state: train_step(model, optimizer, flags, state, inputs, pairs, key)  # noqa: E731
-            shapes = jax.eval_shape(take, state)[1]
-            skip = lambda state: (state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))  # noqa: E731
-            return jax.lax.cond(index < last, take, skip, state)
 
-        state, metrics = jax.lax.scan(body, state, first + jnp.arange(steps))
-        taken = jnp.clip(last - first, 1, steps)
+            def take(state):
+                return train_step(model, optimizer, flags, state, inputs, pairs, key)
+
+            def skip(state):
+                shapes = jax.eval_shape(take, state)[1]
+                return state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+            return jax.lax.cond(index < taken, take, skip, state)
+
+        state, metrics = jax.lax.scan(body, state, jnp.arange(steps))
         return state, jax.tree.map(lambda x: jnp.sum(x, axis=0) / taken, metrics)
 
     return jax.jit(run_steps, donate_argnums=0)

@@ -155,7 +155,7 @@ class Trainer:
             steps, batch = batches_of(len(self._links), stage.batch_size)
             run_steps = make_run_steps(self._model, self._optimizer(stage), dict(stage.flags), steps, batch)
             inputs = jax.tree.map(jnp.asarray, self._inputs(batch))
-            arguments = (progress.state, inputs, *self._pool(progress), self._key, *np.zeros(3, np.int32))
+            arguments = (progress.state, inputs, *self._pool(progress), self._key, *np.ones(2, np.int32))
             compiled = run_steps.lower(*arguments).compile()
             self._compiled[stage.name] = (compiled, inputs, steps)
             self.compile_seconds += time.perf_counter() - started
@@ -179,21 +179,16 @@ class Trainer:
         return np.concatenate([self._links, pseudo_links.accepted_links(progress.pseudo)])
 
     def _epoch(self, stage: Stage, progress: Progress) -> Event:
-        run_steps, inputs, chunk = self._compiled[stage.name]
-        links, count = self._pool(progress)
-        steps = self._steps_left(stage, progress, -(-int(count) // self._batch(stage)))
+        run_steps, inputs, steps = self._compiled[stage.name]
+        steps = self._steps_left(progress, steps)
         epoch = np.int32(self._epochs_before(progress) + progress.epoch)
         started = time.perf_counter()
-        sums = None
-        for first in range(0, steps, chunk):
-            progress.state, terms = run_steps(
-                progress.state, inputs, links, count, self._key, epoch, np.int32(first), np.int32(steps)
-            )
-            weight = min(chunk, steps - first) / steps
-            terms = {name: weight * float(value) for name, value in terms.items()}
-            sums = terms if sums is None else {name: sums[name] + terms[name] for name in sums}
+        progress.state, terms = run_steps(
+            progress.state, inputs, *self._pool(progress), self._key, epoch, np.int32(steps)
+        )
+        terms = {name: float(value) for name, value in terms.items()}
         seconds = time.perf_counter() - started
-        _refuse_non_finite(stage, progress.epoch + 1, sums)
+        _refuse_non_finite(stage, progress.epoch + 1, terms)
         progress.epoch += 1
         record = progress.records[-1]
         record.epochs, record.steps, record.seconds = (
@@ -208,7 +203,7 @@ class Trainer:
             progress.epoch,
             stage.epochs,
             int(progress.state.step),
-            sums,
+            terms,
             self._evaluate(stage, progress),
             len(pseudo_links.accepted_links(progress.pseudo)),
         )
@@ -254,7 +249,6 @@ class Trainer:
         return self._optimizer(self._stages[stage])
 
     def _optimizer(self, stage: Stage) -> optax.GradientTransformation:
-        # The schedule is a plan for the given links; pseudo-links add steps at its end rate.
         return make_optimizer(stage, stage.epochs * batches_of(len(self._links), stage.batch_size)[0])
 
     def _inputs(self, batch: int) -> Inputs:
@@ -268,7 +262,7 @@ class Trainer:
         padded[: len(links)] = links
         return padded, np.int32(len(links))
 
-    def _steps_left(self, stage: Stage, progress: Progress, steps: int) -> int:
+    def _steps_left(self, progress: Progress, steps: int) -> int:
         cap = self._options.max_steps
         return min(steps, cap - progress.records[-1].steps) if cap else steps
 
