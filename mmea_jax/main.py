@@ -77,7 +77,13 @@ def _workdir() -> Path | None:
 
 def _parse(argv: list[str]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        # A file that does not load is noticed only when the value is asked for.
+        _ = _CONFIG.value
+        return rest
+    except SystemExit:
+        # absl prints the help and exits with 1, as if it were an error.
+        sys.exit(0)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError) as error:
         print(f"mmea_jax: {explain(error, argv)}", file=sys.stderr)
         sys.exit(2)

@@ -75,9 +75,7 @@ class BetaFusion(nn.Module):
         scale = self.width**0.5 / 3
         experts = [expert(scale * z) for expert, z in zip(self.experts, vectors, strict=True)]
         stacked = jax.tree.map(lambda *rows: jnp.stack(rows, axis=1), *experts)
-        # Bounded: seeds would otherwise teach the attention to see structure alone.
-        scores = jnp.tanh(self.attention(jnp.concatenate([stacked.alpha, stacked.beta], axis=-1)))
-        scores = scores + self.leads
+        scores = self.attention(jnp.concatenate([stacked.alpha, stacked.beta], axis=-1)) + self.leads
         weights = masked_softmax(scores, present[:, :, None], axis=1)
         own = [
             jax.tree.map(lambda x, k=k: x[:, k * self.width : (k + 1) * self.width], expert)

@@ -28,7 +28,8 @@ from mmea_jax.training.options import MatchingOptions
 from mmea_jax.training.scores import make_scorer
 from mmea_jax.vocabulary import STRUCTURE
 
-_DISTRACTORS = 3000
+# Entities of KG 1 and KG 2 that join the validation links.
+_DISTRACTORS = (1500, 20_000)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +68,17 @@ def sides_of(links: np.ndarray, kgs: KnowledgeGraphs, candidates: str = "test") 
 
 
 def with_distractors(links: np.ndarray, train: np.ndarray, kgs: KnowledgeGraphs) -> Sides:
-    """``links`` int[·, 2] among further entities of both sides, so that a few hundred links still tell
-    good weights from better ones.
+    """``links`` int[·, 2] among further entities, so that a few hundred links still tell weights apart.
 
-    Up to ``_DISTRACTORS`` entities a side that are in no training link join as rows without an answer and as
-    candidates. They are the same in every run on these data; no label of theirs is used.
+    Entities in no training link join: of KG 2 as candidates, of KG 1 as rows without an answer, for CSLS.
+    Among few candidates the measure would reward coarse ranking, and the best weights for Hits@1 among
+    thousands would not be chosen. No label of the added entities is used; they are the same in every run.
     """
     rng = np.random.default_rng(len(links))
     sides = []
-    for side in (0, 1):
+    for side, most in enumerate(_DISTRACTORS):
         others = np.setdiff1d(kgs.entities(side), np.concatenate([train[:, side], links[:, side]]))
-        drawn = rng.choice(others, min(_DISTRACTORS, len(others)), replace=False)
+        drawn = rng.choice(others, min(most, len(others)), replace=False)
         sides.append(np.concatenate([links[:, side], np.sort(drawn)]))
     gold = np.full(len(sides[0]), -1)
     gold[: len(links)] = np.arange(len(links))

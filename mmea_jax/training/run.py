@@ -1,5 +1,6 @@
 """One run, from a configuration to results: load, train, evaluate, write."""
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -125,13 +126,13 @@ class Run:
         return self.split.test if self.settings.train.protocol == "published" else self.split.valid
 
     def _validate(self, params) -> float:
-        """MRR by CSLS, mean of both directions, on the links that choose the epoch."""
+        """MRR by CSLS, KG 1 → KG 2, on the links that choose the epoch."""
         matching, sides = self.settings.matching, self._selection_sides
         started = time.perf_counter()
         scorer = make_scorer(*self._embed(params, sides.left, sides.right), matching.score)
         ranks = gold_ranks(scorer, sides.gold, matching.csls_k)
         self.evaluate_seconds += time.perf_counter() - started
-        return float(np.mean([np.mean(1 / r) for r in ranks["csls"].values()]))
+        return float(np.mean(1 / ranks["csls"]["l2r"]))
 
     def _propose(self, params, closed: np.ndarray) -> np.ndarray:
         """Mutual nearest neighbours, by CSLS of the joint similarity, among the entities not ``closed``."""
@@ -160,17 +161,19 @@ class Run:
     def _follow(self, trainer: Trainer, progress: Progress) -> None:
         """Runs the training loop under a progress bar; logs and saves where the loop has validated."""
         done = sum(record.epochs for record in progress.records)
-        bar = tqdm(total=trainer.epochs, initial=done, unit="epoch", dynamic_ncols=True)
-        for event in trainer.run(progress):
-            bar.update()
-            shown = {"loss": f"{event.terms['loss']:.3f}"}
-            if event.valid_mrr is not None:
-                shown["valid MRR"] = f"{event.valid_mrr:.3f}"
-            bar.set_postfix(shown, refresh=False)
-            self.folder.log(event_line(event))
-            if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
-                self._save(progress)
-        bar.close()
+        with (
+            contextlib.closing(self.folder),
+            tqdm(total=trainer.epochs, initial=done, unit="epoch", dynamic_ncols=True) as bar,
+        ):
+            for event in trainer.run(progress):
+                bar.update()
+                shown = {"loss": f"{event.terms['loss']:.3f}"}
+                if event.valid_mrr is not None:
+                    shown["valid MRR"] = f"{event.valid_mrr:.3f}"
+                bar.set_postfix(shown, refresh=False)
+                self.folder.log(event_line(event))
+                if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
+                    self._save(progress)
 
     def _save(self, progress: Progress) -> None:
         self._checkpoints.save(int(progress.state.step), *to_checkpoint(progress))

@@ -63,7 +63,7 @@ def train_step(
 
     (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-    metrics = {"loss": loss, "gradient_norm": optax.global_norm(gradient), **terms}
+    metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient), **terms}
     return TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state), metrics
 
 

@@ -18,7 +18,7 @@ def make_run(folder, **overrides) -> Run:
     return Run(read_settings(config), config.to_dict(), folder)
 
 
-class InterruptedError_(Exception):
+class KilledError(Exception):
     """Stands for a kill between two epochs."""
 
 
@@ -30,7 +30,7 @@ def interrupt_after(run: Run, epoch: int) -> None:
         save(progress)
         if progress.epoch == epoch:
             run._checkpoints.wait()
-            raise InterruptedError_
+            raise KilledError
 
     run._save = save_and_fail
 
@@ -47,7 +47,6 @@ def params_of(folder):
 
 def test_a_run_leaves_every_file_and_every_number(finished):
     folder, results = finished
-    assert json.loads((folder / "results.json").read_text()) == pytest.approx(results, nan_ok=True) or True
     stored = json.loads((folder / "results.json").read_text())
     for way in ("l2r", "r2l"):
         for kind in ("cosine", "csls"):
@@ -58,7 +57,8 @@ def test_a_run_leaves_every_file_and_every_number(finished):
             assert found["mrr"] <= h1 + (h10 - h1) / 2 + (1 - h10) / 11 + 1e-9
     assert stored["protocol"]["selection"] == "validated"
     assert stored["stages"][0]["epochs"] == 4
-    assert stored["stages"][0]["steps"] == 4 * 1 or stored["stages"][0]["steps"] > 4
+    assert stored["stages"][0]["steps"] == 4 * 3
+    assert stored["test"] == results["test"]
     assert {"structure", "relation", "attribute", "visual", "name_equality", "char_cosine"} <= set(
         stored["floors"]
     )
@@ -105,7 +105,7 @@ def test_interrupted_and_resumed_is_bit_identical(finished, tmp_path):
     folder, results = finished
     run = make_run(tmp_path)
     interrupt_after(run, 2)
-    with pytest.raises(InterruptedError_):
+    with pytest.raises(KilledError):
         run.train()
     resumed = make_run(tmp_path).train()
     assert resumed["test"] == results["test"]
@@ -146,16 +146,14 @@ def test_missing_images_or_none_at_all(tmp_path):
         tmp_path / "few", data__missing__visual=0.05, train__max_epochs=2, matching__assignment=False
     ).train()
     assert results["counts"]["modalities"]["visual"]["present"] == pytest.approx(0.05, abs=0.01)
-    results = make_run(
-        tmp_path / "none", data__visual="none", train__max_epochs=2, matching__assignment=False
-    ).train()
-    assert results["protocol"]["modalities"] == ["structure", "relation", "attribute"]
-    assert "visual" not in results["unimodal"]
+    assert results["protocol"]["modalities"] == ["structure", "relation", "attribute", "visual"]
+    without = make_run(tmp_path / "none", data__visual="none")
+    assert without.model.modalities == ("structure", "relation", "attribute")
 
 
 def test_max_steps_caps_the_optimizer_steps(tmp_path):
-    results = make_run(tmp_path, train__max_steps=3, train__batch_size=64, matching__assignment=False).train()
-    assert results["stages"][0]["steps"] == 3
+    results = make_run(tmp_path, train__max_steps=5, matching__assignment=False).train()
+    assert results["stages"][0]["steps"] == 5
 
 
 def test_published_protocol_is_named_and_holds_nothing_out(tmp_path):
