@@ -78,8 +78,9 @@ def _workdir() -> Path | None:
 def _parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
-        # A file that does not load is noticed only when the value is asked for.
-        _ = _CONFIG.value
+        # A file that does not load is noticed only when one of its fields is asked for.
+        if _CONFIG.value is not None:
+            _ = _CONFIG.value.method
         return rest
     except SystemExit:
         # absl prints the help and exits with 1, as if it were an error.
