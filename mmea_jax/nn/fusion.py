@@ -37,8 +37,8 @@ class BetaFusion(nn.Module):
 
     The joint distribution has ``M·d`` components, a block of ``d`` for each modality. A modality leads in its
     own block: its expert starts there as the identity and near zero elsewhere, and its attention has a head
-    start. With all modalities in the same ``d`` components instead, the free rows of the entity table
-    learn to cancel the other modalities' differences of the seed links, which no test link profits from.
+    start. With all modalities in the same ``d`` components the joint embedding over-fitted the seed links
+    (experiments/results/mimea.md, which also gives a conjecture why).
 
     Attributes:
       count: number ``M`` of modalities.

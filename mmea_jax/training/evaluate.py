@@ -134,7 +134,7 @@ def _unimodal(kgs: KnowledgeGraphs, sides: Sides, left, right, csls_k: int) -> d
 
 
 def _one_to_one(scorer: Scorer, gold: np.ndarray) -> dict:
-    # Coarser than in training: the assignment stopped changing well before this error (experiments/).
+    # Coarser than in training, to save time on large tables; what it costs in accuracy was not measured.
     found = sinkhorn_assignment(scorer, threshold=1e-2)
     return {
         "accuracy": accuracy(found.pairs, gold),
