@@ -14,6 +14,8 @@ _CHOICES = {
     "char": ("bigrams", "none"),
     "contradicting_links": ("auto", "drop", "refuse"),
 }
+# Modalities that come as bags.
+_BAGS = ("relation", "attribute", "name", "char")
 _LEAST = {"bag_width": 1, "simulated_width": 1, "split_seed": 0, "missing_seed": 0}
 
 
@@ -30,6 +32,8 @@ def check(options: DataOptions) -> None:
     # Here 0 has a meaning of its own: no validation links.
     if options.valid_ratio != 0:
         check_ratio("data.valid_ratio", options.valid_ratio)
+    for modality in options.neighbours:
+        check_choice("a modality of data.neighbours", modality, _BAGS)
     for field, least in _LEAST.items():
         value = getattr(options, field)
         if not isinstance(value, int) or value < least:

@@ -8,6 +8,7 @@ from mmea_jax.data.checks import check
 from mmea_jax.data.degrade import degrade
 from mmea_jax.data.formats import published
 from mmea_jax.data.knowledge_graphs import KnowledgeGraphs, Split
+from mmea_jax.data.neighbourhood import with_neighbours
 from mmea_jax.data.options import DataOptions
 from mmea_jax.data.simulate import simulated_visual
 from mmea_jax.data.splits import make_split
@@ -31,8 +32,13 @@ def load(options: DataOptions) -> tuple[KnowledgeGraphs, Split]:
         the error names the file, the line, and how to mend it.
     """
     check(options)
-    if options.dataset == SYNTHETIC:
-        return _generated(options)
+    kgs, split = _generated(options) if options.dataset == SYNTHETIC else _from_files(options)
+    # After rows have gone missing: a missing row must not be seen by way of the neighbours either.
+    bags = {m: with_neighbours(kgs.modalities[m], kgs) for m in options.neighbours if m in kgs.modalities}
+    return dataclasses.replace(kgs, modalities={**kgs.modalities, **bags}), split
+
+
+def _from_files(options: DataOptions) -> tuple[KnowledgeGraphs, Split]:
     folder = dataset_folder(options)
     kgs = _parsed(options, folder)
     # Found before features are read or drawn, for that takes longer.

@@ -49,6 +49,8 @@ class DataOptions:
     name: str = "none"  # 'words' | 'none'
     char: str = "none"  # 'bigrams' | 'none'
     bag_width: int = 1000  # most frequent relations and attributes kept
+    # Modalities whose bags also say what an entity's neighbours hold (data/neighbourhood.py).
+    neighbours: tuple[str, ...] = ()
     missing: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share kept
     ambiguous: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share
     missing_seed: int = 0  # draws the rows that go missing or turn ambiguous, the same for every model
