@@ -19,16 +19,21 @@ class StaticFusion(nn.Module):
     count: int
 
     @nn.compact
-    def __call__(self, vectors: list[Array], present: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, vectors: list[Array], present: Array, shown: Array | None = None
+    ) -> tuple[Array, Array]:
         """Joint unit vectors float32[K, ΣD] and confidence float32[K, M].
 
         Args:
           vectors: ``M`` arrays of unit rows float32[K, D].
           present: bool[K, M]; an absent modality contributes zeros and the others share its weight.
+          shown: bool[K, M], the modalities that enter the joint vector, where a training step hides some.
         """
         logits = self.param("modality_logits", nn.initializers.zeros, (self.count,))
-        confidence = masked_softmax(jnp.broadcast_to(logits, present.shape), present, axis=1)
-        parts = [confidence[:, k, None] * z for k, z in enumerate(vectors)]
+        logits = jnp.broadcast_to(logits, present.shape)
+        confidence = masked_softmax(logits, present, axis=1)
+        weights = confidence if shown is None else masked_softmax(logits, shown, axis=1)
+        parts = [weights[:, k, None] * z for k, z in enumerate(vectors)]
         return unit(jnp.concatenate(parts, axis=1)), confidence
 
 
@@ -60,12 +65,16 @@ class BetaFusion(nn.Module):
             "leads", lambda _: self.lead * jnp.repeat(jnp.eye(self.count), self.width, axis=1)
         )
 
-    def __call__(self, vectors: list[Array], present: Array) -> tuple[list[Beta], Beta, Array]:
+    def __call__(
+        self, vectors: list[Array], present: Array, shown: Array | None = None
+    ) -> tuple[list[Beta], Beta, Array]:
         """Uni-modal distributions, joint distributions and importance.
 
         Args:
           vectors: ``M`` arrays of unit rows float32[K, d].
           present: bool[K, M]; an absent expert has weight 0 exactly.
+          shown: bool[K, M], the experts that enter the product, where a training step hides some of the
+            present ones; importance is of all that are present.
 
         Returns:
           ``M`` distributions of ``d`` components (each modality's own block), one of ``M·d``, and the mean
@@ -77,11 +86,12 @@ class BetaFusion(nn.Module):
         stacked = jax.tree.map(lambda *rows: jnp.stack(rows, axis=1), *experts)
         scores = self.attention(jnp.concatenate([stacked.alpha, stacked.beta], axis=-1)) + self.leads
         weights = masked_softmax(scores, present[:, :, None], axis=1)
+        product = weights if shown is None else masked_softmax(scores, shown[:, :, None], axis=1)
         own = [
             jax.tree.map(lambda x, k=k: x[:, k * self.width : (k + 1) * self.width], expert)
             for k, expert in enumerate(experts)
         ]
-        return own, product_of_experts(stacked, weights), jnp.mean(weights, axis=-1)
+        return own, product_of_experts(stacked, product), jnp.mean(weights, axis=-1)
 
 
 def _own_block(block: int, width: int):
