@@ -8,7 +8,7 @@ both graphs in one index space, ``T`` triples, ``R`` relations, ``L`` links,
 
 from typing import Literal
 
-Modality = Literal["structure", "relation", "attribute", "visual", "name", "char"]
+Modality = Literal["structure", "relation", "attribute", "visual", "name", "char", "text"]
 Direction = Literal["l2r", "r2l"]
 
 STRUCTURE = "structure"
@@ -17,6 +17,7 @@ ATTRIBUTE = "attribute"
 VISUAL = "visual"
 NAME = "name"
 CHAR = "char"
+TEXT = "text"
 
 # Canonical order of modalities everywhere a method does not ask for another.
 MODALITIES: tuple[Modality, ...] = (
@@ -27,5 +28,7 @@ MODALITIES: tuple[Modality, ...] = (
     "name",
     "char",
 )
+# What an entity of a graph to be completed may have.
+COMPLETION_MODALITIES: tuple[Modality, ...] = ("structure", "visual", "text")
 # KG 1 -> KG 2 and back.
 DIRECTIONS: tuple[Direction, ...] = ("l2r", "r2l")

@@ -2,20 +2,24 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 
+from mmea_jax.data.completion import CompletionGraph
 from mmea_jax.data.knowledge_graphs import Bag, Dense, KnowledgeGraphs
 from mmea_jax.data.streams import stream
 from mmea_jax.errors import InputError, closest
-from mmea_jax.vocabulary import MODALITIES, STRUCTURE
+from mmea_jax.vocabulary import MODALITIES, STRUCTURE, TEXT
 
 _COPY_NOISE = 0.05  # length of what is added to a near copy, whose own length is 1
 
 
-def degrade(
-    kgs: KnowledgeGraphs, missing: Mapping[str, float], ambiguous: Mapping[str, float], seed: int
-) -> KnowledgeGraphs:
+# Whatever has entities with a side and modalities can be degraded.
+Graphs = TypeVar("Graphs", KnowledgeGraphs, CompletionGraph)
+
+
+def degrade(kgs: Graphs, missing: Mapping[str, float], ambiguous: Mapping[str, float], seed: int) -> Graphs:
     """Takes rows of modalities away, then makes some of those left nearly repeat another entity's.
 
     ``missing[m] = r`` leaves ``round(r · N)`` of all N entities with their row of ``m``; where fewer have
@@ -47,14 +51,14 @@ def degrade(
     return dataclasses.replace(kgs, modalities=modalities)
 
 
-def _check_modality(kgs: KnowledgeGraphs, knob: str, modality: str) -> None:
+def _check_modality(kgs: KnowledgeGraphs | CompletionGraph, knob: str, modality: str) -> None:
     if modality == STRUCTURE:
         raise InputError(
             f"data.{knob}.structure",
             expected="a modality other than the structure, which every entity has",
             mend=f"remove --config.data.{knob}.structure",
         )
-    if modality not in MODALITIES:
+    if modality not in (*MODALITIES, TEXT):
         raise InputError(
             f"the modality {modality!r} in data.{knob}{closest(modality, MODALITIES)}",
             expected=f"one of {', '.join(m for m in MODALITIES if m != STRUCTURE)}",

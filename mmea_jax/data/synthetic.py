@@ -41,7 +41,7 @@ def generate(options: SyntheticOptions) -> KnowledgeGraphs:
     Raises:
       InputError: a knob is out of its range.
     """
-    _check(options)
+    check(options)
     n = options.entities
     dangling = round(options.dangling * n)
     size = n + dangling
@@ -59,7 +59,7 @@ def generate(options: SyntheticOptions) -> KnowledgeGraphs:
     return KnowledgeGraphs(
         name="synthetic",
         entity_ids=np.arange(2 * n, dtype=np.int64),
-        entity_names=(*_unique_names(words[:n]), *_unique_names(words[n:])),
+        entity_names=(*unique_names(words[:n]), *unique_names(words[n:])),
         words=tuple(" ".join(own) for own in words),
         side=np.repeat(np.array([0, 1], np.int8), n),
         triples=triples,
@@ -75,7 +75,12 @@ def generate(options: SyntheticOptions) -> KnowledgeGraphs:
     )
 
 
-def _check(options: SyntheticOptions) -> None:
+def check(options: SyntheticOptions) -> None:
+    """Refuses knobs outside their ranges.
+
+    Raises:
+      InputError: naming the knob and its range.
+    """
     for knob, least in _LEAST.items():
         value = getattr(options, knob)
         _require(knob, value, isinstance(value, int | np.integer) and value >= least, f"at least {least}")
@@ -162,7 +167,7 @@ def _visual(options: SyntheticOptions, world: World, world_entity: np.ndarray, l
     return noisy_images(latent, noise, present, strength)
 
 
-def _unique_names(words: list[list[str]]) -> list[str]:
+def unique_names(words: list[list[str]]) -> list[str]:
     """Capitalised names of one side's entities; a namesake gets a number, as in an encyclopaedia."""
     seen: Counter[str] = Counter()
     names = []

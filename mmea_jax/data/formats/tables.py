@@ -42,10 +42,19 @@ def read_integers(path: Path, columns: str) -> np.ndarray:
     Raises:
       InputError: the file is missing or empty, a line has another number of fields, or one is no integer.
     """
+    content = read_bytes(path, f"lines of {len(columns.split())} integers: {columns}")
+    return parse_integers(path, content, columns)
+
+
+def parse_integers(path: Path, content: bytes, columns: str) -> np.ndarray:
+    """What ``read_integers`` gives, of content that was read already.
+
+    Raises:
+      InputError: a line has another number of fields, or one is no integer.
+    """
     fields = len(columns.split())
-    content = read_bytes(path, f"lines of {fields} integers: {columns}")
     rows = [row for row in map(bytes.split, content.split(b"\n")) if row]
-    if set(map(len, rows)) == {fields} and _NOT_IN_NUMBERS not in content:
+    if set(map(len, rows)) <= {fields} and _NOT_IN_NUMBERS not in content:
         try:
             return np.array([int(field) for row in rows for field in row], np.int64).reshape(-1, fields)
         except (ValueError, OverflowError):

@@ -1,0 +1,164 @@
+"""The one way in to completion data: from options to one graph."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from mmea_jax.data.completion import CompletionGraph, contained
+from mmea_jax.data.completion_features import (
+    feature_file,
+    name_vectors,
+    name_words,
+    read_modality,
+    simulated_images,
+)
+from mmea_jax.data.completion_options import CompletionOptions, check
+from mmea_jax.data.completion_split import divided, overlaps
+from mmea_jax.data.completion_world import generate_completion
+from mmea_jax.data.degrade import degrade
+from mmea_jax.data.formats import openke
+from mmea_jax.data.knowledge_graphs import Dense
+from mmea_jax.errors import InputError, closest
+from mmea_jax.vocabulary import TEXT, VISUAL, Modality
+
+SYNTHETIC = "synthetic"
+
+
+def load_completion(options: CompletionOptions) -> CompletionGraph:
+    """The data set that the options ask for, its modalities degraded as they ask.
+
+    Raises:
+      InputError: an option is out of range, the data set is unknown, or a file is at fault; the error
+        names the file, the line, and how to mend it.
+    """
+    check(options)
+    if options.dataset == SYNTHETIC:
+        graph, parts = generate_completion(options.synthetic, options.text_width)
+        graph = _divided(graph, parts, options)
+        on = {VISUAL: options.visual != "none", TEXT: options.text != "none"}
+        kept = {m: rows for m, rows in graph.modalities.items() if on[m]}
+        graph = dataclasses.replace(graph, modalities=kept)
+    else:
+        folder = _folder(options)
+        graph, parts = _read(folder, options)
+        graph = _divided(graph, parts, options)
+        graph = _with_features(graph, folder, options)
+    return degrade(graph, options.missing, options.ambiguous, options.missing_seed)
+
+
+def describe_completion(graph: CompletionGraph) -> list[str]:
+    """Lines for the log: counts, what validates, unseen entities, modality coverage, notes."""
+    unseen = int((~graph.seen()).sum())
+    lines = [
+        f"{graph.name}: {graph.num_entities:,} entities ({unseen:,} in no training triple), "
+        f"{graph.num_relations:,} relations",
+        f"{len(graph.train):,} train, {len(graph.valid):,} valid, {len(graph.test):,} test triples",
+        f"validation: {graph.validation}",
+        f"{(~names_seen(graph)).sum():,} test triples name an entity that no training triple names",
+    ]
+    for modality, rows in graph.modalities.items():
+        drawn = ", SIMULATED (drawn, not measured)" if modality in graph.simulated else ""
+        lines.append(
+            f"{modality}: width {rows.width:,}, present for {rows.present.mean():.1%} of the entities{drawn}"
+        )
+    return [*lines, *graph.notes]
+
+
+def names_seen(graph: CompletionGraph) -> np.ndarray:
+    """bool[test triples]: those whose two entities training triples name."""
+    return graph.seen()[graph.test[:, [0, 2]]].all(axis=1)
+
+
+def _folder(options: CompletionOptions) -> Path:
+    if options.root is None:
+        raise InputError(
+            f"data set {options.dataset!r} without a root",
+            expected="the folder that holds the data sets",
+            mend="give it with --config.data.root, or leave the data set out for the generated one",
+        )
+    root = Path(options.root)
+    known, folder = openke.folders(root), root / options.dataset
+    # A folder that holds files but lacks that one is a damaged data set; its reader says what is missing.
+    if options.dataset not in known and not any(p.is_file() for p in folder.glob("*")):
+        there = ", ".join([SYNTHETIC, *known])
+        raise InputError(
+            f"the data set {options.dataset!r}{closest(options.dataset, [*known, SYNTHETIC])}",
+            expected=f"one of {there}",
+            mend="choose one of these, or correct --config.data.root",
+            file=root,
+        )
+    return folder
+
+
+def _read(folder: Path, options: CompletionOptions) -> tuple[CompletionGraph, dict[str, np.ndarray]]:
+    entities, relations = openke.dictionaries(folder)
+    parts = openke.parts(folder, (entities, relations))
+    graph = CompletionGraph(
+        name=options.dataset,
+        entity_names=entities,
+        relation_names=relations,
+        train=parts["train"],
+        valid=parts["train"][:0],
+        test=parts["test"],
+        known=np.unique(np.concatenate(list(parts.values())), axis=0),
+    )
+    return graph, parts
+
+
+def _divided(
+    graph: CompletionGraph, parts: dict[str, np.ndarray], options: CompletionOptions
+) -> CompletionGraph:
+    divided_parts, name = divided(parts, (graph.num_entities, graph.num_relations), options)
+    assert not contained(divided_parts["valid"], divided_parts["test"]).any()
+    return dataclasses.replace(
+        graph,
+        train=divided_parts["train"],
+        valid=divided_parts["valid"],
+        test=divided_parts["test"],
+        validation=name,
+        notes=(*graph.notes, *overlaps(parts)),
+    )
+
+
+def _with_features(graph: CompletionGraph, folder: Path, options: CompletionOptions) -> CompletionGraph:
+    found: dict[Modality, Dense] = {}
+    simulated, notes = graph.simulated, list(graph.notes)
+    for modality, how in ((VISUAL, options.visual), (TEXT, options.text)):
+        if how == "none":
+            continue
+        path = feature_file(folder, modality) if how in ("auto", "files") else None
+        if path is not None:
+            found[modality], lines = read_modality(path, graph.entity_names)
+            notes += [f"{modality} features from {path.name}", *lines]
+        elif how == "files":
+            raise _no_file(folder, modality, options)
+        elif modality == TEXT:
+            found[TEXT] = name_vectors(name_words(graph.entity_names), options.text_width)
+            if found[TEXT].present.any():
+                notes.append("text features made of entity names")
+        else:
+            found[VISUAL] = simulated_images(
+                graph.train,
+                graph.num_entities,
+                graph.num_relations,
+                options.simulated_width,
+                options.simulated_present,
+                options.missing_seed,
+            )
+            simulated = (*simulated, VISUAL)
+    for modality in [m for m, rows in found.items() if not rows.present.any()]:
+        del found[modality]
+        notes.append(f"no entity has {modality} features")
+    return dataclasses.replace(graph, modalities=found, simulated=simulated, notes=tuple(notes))
+
+
+def _no_file(folder: Path, modality: Modality, options: CompletionOptions) -> InputError:
+    stem = {VISUAL: "visual", TEXT: "textual"}[modality]
+    instead = {VISUAL: "simulated", TEXT: "names"}[modality]
+    return InputError(
+        f"no file of {modality} features for {options.dataset}",
+        expected=f"embeddings/{folder.name}-{stem}.pth, .npy, .npz or .safetensors beside or in the folder",
+        mend=f"put it there, or --config.data.{modality}={instead}, or --config.data.{modality}=none",
+        file=folder,
+    )
