@@ -6,7 +6,7 @@ computes each block of scores twice: first to learn the gold scores and the CSLS
 neighbourhoods, then to count, for cosine and CSLS, rows and columns at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import jax
@@ -125,15 +125,15 @@ def gold_ranks(scorer: similarity.Scorer, gold: np.ndarray, csls_k: int | None =
     }
 
 
-def metrics(ranks: np.ndarray) -> dict[str, float]:
-    """Hits@1, 5, 10, 50 in [0, 1], mean rank and mean reciprocal rank of float[Q].
+def metrics(ranks: np.ndarray, at: Sequence[int] = HITS) -> dict[str, float]:
+    """Hits@1, 5, 10, 50 (or ``at``) in [0, 1], mean rank and mean reciprocal rank of float[Q].
 
     Raises:
       ValueError: without a rank.
     """
     if len(ranks) == 0:
         raise ValueError("no query has a gold answer, so there is nothing to measure")
-    hits = {f"hits@{k}": float(np.mean(ranks <= k)) for k in HITS}
+    hits = {f"hits@{k}": float(np.mean(ranks <= k)) for k in at}
     return hits | {"mr": float(np.mean(ranks)), "mrr": float(np.mean(1 / ranks))}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmea_jax.vocabulary import MODALITIES
+from mmea_jax.vocabulary import MODALITIES, TEXT
 
 # Bucket name and the smallest degree in it.
 DEGREE_BUCKETS = (("0", 0), ("1-2", 1), ("3-5", 3), ("6-10", 6), ("11-20", 11), (">20", 21))
@@ -51,7 +51,7 @@ def by_modalities(
     Returns:
       ``{set: {"count", "hits@1", "mrr"}}``, most frequent first; ``none`` for links that share nothing.
     """
-    shared = [m for m in MODALITIES if m in present_left and m in present_right]
+    shared = [m for m in (*MODALITIES, TEXT) if m in present_left and m in present_right]
     both = np.zeros((len(ranks), len(shared)), bool)
     for column, m in enumerate(shared):
         both[:, column] = present_left[m] & present_right[m]
