@@ -2,6 +2,8 @@
 
     python -m mmea_jax.main --config configs/mimea.py[:DATASET[/SPLIT]] [--mode train|eval|align]
         [--workdir DIR] [--config.key=value …]
+    python -m mmea_jax.main --config configs/adamf_mat.py[:DATASET] [--mode train|eval|predict|complete]
+        [--query "head,relation,?"] [--workdir DIR] [--config.key=value …]
 
 Exit codes: 0 done, 2 bad input or configuration.
 """
@@ -18,7 +20,7 @@ from ml_collections import config_flags
 from mmea_jax.errors import InputError
 from mmea_jax.training.flag_errors import explain
 
-MODES = ("train", "eval", "align")
+MODES = ("train", "eval", "align", "predict", "complete")
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -39,7 +41,13 @@ _MODE = flags.DEFINE_enum(
     "train",
     MODES,
     "train: train and evaluate; eval: evaluate the weights in --workdir; align: write alignment.tsv from "
-    "them.",
+    "them. For completion methods, predict: answer --query by them; complete: write likely new triples to "
+    "predictions.tsv.",
+)
+_QUERY = flags.DEFINE_string(
+    "query",
+    None,
+    "A question for --mode predict: 'head,relation,?' or '?,relation,tail', with names or ids of the files.",
 )
 
 
@@ -55,7 +63,7 @@ def run(argv: list[str]) -> int:
     from mmea_jax.training.launch import launch
 
     try:
-        launch(_CONFIG.value, _MODE.value, _workdir())
+        launch(_CONFIG.value, _MODE.value, _workdir(), _QUERY.value)
     except InputError as error:
         print(f"mmea_jax: {error}", file=sys.stderr)
         return 2

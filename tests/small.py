@@ -29,6 +29,29 @@ def small_config(name: str = "mimea", **overrides) -> ConfigDict:
     config.train.batch_size = 16
     config.train.max_epochs = 4
     config.train.evaluate_every = 2
+    return _changed(config, overrides)
+
+
+def small_completion(name: str = "adamf_mat", **overrides) -> ConfigDict:
+    """A completion configuration on a world of 100 entities at dimension 8, for 4 epochs of 3 steps."""
+    config = load_config(name)
+    config.data.synthetic.entities = 100
+    config.data.synthetic.relations = 12
+    config.data.synthetic.triples_per_entity = 12.0
+    config.data.synthetic.visual_width = 8
+    config.data.text_width = 16
+    config.data.valid_ratio = 0.2
+    config.model.dim = 8
+    if name == "adamf_mat":
+        config.model.noise, config.model.hidden = 4, 16
+    config.train.batch_size = 128
+    config.train.negatives = 4
+    config.train.max_epochs = 4
+    config.train.evaluate_every = 2
+    return _changed(config, overrides)
+
+
+def _changed(config: ConfigDict, overrides: dict) -> ConfigDict:
     for key, value in overrides.items():
         node, *path = config, *key.split("__")
         for part in path[:-1]:

@@ -8,6 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = "configs/mimea.py"
+COMPLETION = "configs/adamf_mat.py"
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess:
@@ -29,6 +30,9 @@ def call(*arguments: str) -> subprocess.CompletedProcess:
         (["--config", CONFIG, "--config.method=mimae"], ["mimae", "did you mean 'mimea'"]),
         (["--config", f"{CONFIG}:DBP15K/zh_en", "--config.data.root=nowhere"], ["nowhere"]),
         (["--config", CONFIG, "--mode", "eval"], ["--mode eval without --workdir"]),
+        (["--config", CONFIG, "--mode", "predict", "--workdir", "x"], ["predict with an alignment method"]),
+        (["--config", COMPLETION, "--mode", "align", "--workdir", "x"], ["align with a completion method"]),
+        (["--config", COMPLETION, "--config.model.scorer=rotat"], ["did you mean 'rotate'"]),
     ],
 )
 def test_bad_command_lines_get_one_sentence_and_exit_code_2(arguments, words, tmp_path):
@@ -44,5 +48,5 @@ def test_bad_command_lines_get_one_sentence_and_exit_code_2(arguments, words, tm
 def test_help_names_the_flags():
     done = call("--help")
     assert done.returncode == 0
-    for flag in ("--config", "--workdir", "--mode"):
+    for flag in ("--config", "--workdir", "--mode", "--query"):
         assert flag in done.stdout

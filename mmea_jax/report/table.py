@@ -35,7 +35,12 @@ def results_table(results: Record, path: str | PathLike | None = None) -> str:
         _fused(results),
         _assignment(results.get("assignment") or {}),
         _slices("by number of triples of the KG-1 entity", results.get("by_degree")),
-        _slices("by modalities that both entities have", results.get("by_modalities")),
+        _slices("by category of the relation", results.get("by_category"), "triples"),
+        _slices(
+            "by modalities that both entities have",
+            results.get("by_modalities"),
+            "queries" if results.get("task") == "completion" else "links",
+        ),
         _findings(results),
         _cost(results, path),
     ]
@@ -61,12 +66,16 @@ def _protocol(protocol: Record) -> Iterable[str]:
     if "split" in protocol:
         digest = protocol.get("split_sha256")
         yield f"split {protocol['split']}" + (f" (sha256 {digest[:12]})" if digest else "")
+    if "validation" in protocol:
+        yield f"validation {protocol['validation']}"
     if "csls_k" in protocol:
         yield f"CSLS k = {protocol['csls_k']}"
     if "names_used" in protocol:
         yield "names used" if protocol["names_used"] else "names not used"
     if protocol.get("iterative"):
         yield "iterative"
+    if protocol.get("unsupervised"):
+        yield "unsupervised"
 
 
 def _counts(counts: Record) -> Iterable[str]:
@@ -84,6 +93,8 @@ def _coverage(modalities: Record, simulated: Sequence[str]) -> Iterable[str]:
 
 def _floors(results: Record) -> Lines:
     rows = {name: [_share(hits)] for name, hits in (results.get("floors") or {}).items()}
+    if results.get("task") == "completion":
+        return _by_source(results, "train-free floor (MRR, both ends)", ["MRR"], rows)
     return _by_source(results, "train-free floors (Hits@1, l2r)", ["Hits@1"], rows)
 
 
@@ -105,7 +116,7 @@ def _fused(results: Record) -> Lines:
     }
     metrics = [metric for metric in _METRICS if any(metric in values for values in by_label.values())]
     rows = [(label, _cells(values, metrics)) for label, values in by_label.items()]
-    title = "all triples" if results.get("task") == "completion" else "all modalities fused"
+    title = "test triples" if results.get("task") == "completion" else "all modalities fused"
     return _table(title, [_HEADINGS.get(m, m.title()) for m in metrics], rows) + _gain(results)
 
 
@@ -137,17 +148,19 @@ def _assignment(assignment: Record) -> Lines:
     return ["one-to-one assignment", *lines] if lines else []
 
 
-def _slices(title: str, slices: Record | None) -> Lines:
+def _slices(title: str, slices: Record | None, counted: str = "links") -> Lines:
     rows = [
         (name, [f"{row.get('count', 0):,}", *_cells(row, ("hits@1", "mrr"))])
         for name, row in (slices or {}).items()
     ]
-    return _table(title, ["links", "Hits@1", "MRR"], rows)
+    return _table(title, [counted, "Hits@1", "MRR"], rows)
 
 
 def _findings(results: Record) -> Lines:
-    return _fact("calibration", _calibration(results.get("calibration") or {})) + _fact(
-        "pseudo-links", _pseudo_links(results.get("pseudo_links") or {})
+    return (
+        _fact("calibration", _calibration(results.get("calibration") or {}))
+        + _fact("pivots", _pivots(results.get("pivots") or {}))
+        + _fact("pseudo-links", _pseudo_links(results.get("pseudo_links") or {}))
     )
 
 
@@ -161,6 +174,13 @@ def _calibration(found: Record) -> Iterable[str]:
         yield f"a match from probability {_share(found['threshold'])}"
     if "rows" in found:
         yield f"fitted on {found['rows']:,} links"
+
+
+def _pivots(found: Record) -> Iterable[str]:
+    if found:
+        yield f"{found.get('count', 0):,} {found.get('modality', '')} pairs instead of seed links"
+    if "precision" in found:
+        yield f"precision {_share(found['precision'])} (measured afterwards, used for nothing)"
 
 
 def _pseudo_links(found: Record) -> Iterable[str]:

@@ -24,7 +24,7 @@ def base_config(method: str, mode: str = "") -> ConfigDict:
     config = ConfigDict()
     config.method = method
     config.seed = 0  # of initialisation, batch order and noise
-    config.data = _fields(DataOptions, skip=("synthetic", "missing", "ambiguous", "cache", "root", "split"))
+    config.data = fields_of(DataOptions, skip=("synthetic", "missing", "ambiguous", "cache", "root", "split"))
     config.data.dataset = dataset
     config.data.root = os.environ.get("MMEA_DATA", "data")  # folder that holds the data sets
     config.data.split = config_dict.placeholder(str)  # folder below splits/; unset: drawn by seed_ratio
@@ -33,12 +33,12 @@ def base_config(method: str, mode: str = "") -> ConfigDict:
     config.data.cache = config_dict.placeholder(str)  # folder for parsed arrays; unset: the user's cache
     config.data.missing = ConfigDict({m: 1.0 for m in MODALITIES[1:]})  # share of entities that keep it
     config.data.ambiguous = ConfigDict({m: 0.0 for m in MODALITIES[1:]})  # share with another's row
-    config.data.synthetic = _fields(SyntheticOptions)
+    config.data.synthetic = fields_of(SyntheticOptions)
     config.model = ConfigDict()
     config.stages = ConfigDict()
-    config.train = _fields(TrainOptions, skip=("iterative",))
-    config.train.iterative = _fields(IterativeOptions)
-    config.matching = _fields(MatchingOptions)
+    config.train = fields_of(TrainOptions, skip=("iterative",))
+    config.train.iterative = fields_of(IterativeOptions)
+    config.matching = fields_of(MatchingOptions)
     return config
 
 
@@ -51,7 +51,8 @@ def _dataset_and_split(mode: str) -> tuple[str, str]:
     return "/".join(parts[:2]), "/".join(parts[2:])
 
 
-def _fields(options: type, skip: tuple[str, ...] = ()) -> ConfigDict:
+def fields_of(options: type, skip: tuple[str, ...] = ()) -> ConfigDict:
+    """The defaults of a record of options, without the fields in ``skip``; None becomes an unset float."""
     values = ConfigDict()
     for field in dataclasses.fields(options):
         if field.name in skip:

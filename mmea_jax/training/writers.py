@@ -92,6 +92,10 @@ class RunFolder:
         """Writes ``results.json``, NaN and infinities as null; returns its path."""
         return self._replace(RESULTS, json.dumps(_plain(results), indent=2) + "\n")
 
+    def write_text(self, name: str, text: str) -> Path:
+        """Writes a text file of that name, whole or not at all; returns its path."""
+        return self._replace(name, text)
+
     def log(self, event: Mapping[str, Any]) -> None:
         """Appends one event to ``metrics.jsonl``; its numbers go to TensorBoard if it names a ``step``.
 

@@ -1,0 +1,1 @@
+"""Training and evaluation of completion methods; settings, loop and results of their own."""

@@ -1,0 +1,104 @@
+"""The registry of completion methods: from a name and its hyperparameters to a module."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mmea_jax.errors import InputError, closest
+from mmea_jax.models.adamf_mat import AdamfMat
+from mmea_jax.nn.scorers import make_scorer
+from mmea_jax.training.completion.options import CompletionTrainOptions
+
+_STRUCTURE_ONLY = {"modal": "none", "adversarial": 0.0}
+# What a method's name settles; a configuration may not say otherwise.
+METHODS: dict[str, dict[str, Any]] = {
+    "adamf_mat": {},
+    **{name: {"scorer": name} | _STRUCTURE_ONLY for name in ("rotate", "transe", "distmult", "complex")},
+}
+_CHOICES = {"modal": ("adaptive", "none"), "absent": ("masked", "random")}
+# Scores that are one product of matrices, for a softmax over all entities at every step.
+_BILINEAR = ("distmult", "complex")
+_FROM_DATA = ("modalities", "num_entities", "num_relations", "parent", "name")
+
+
+def hyperparameters(method: str) -> tuple[str, ...]:
+    """Names of what a configuration may set under ``model``.
+
+    Raises:
+      InputError: no such method; the error names the closest.
+    """
+    if method not in METHODS:
+        raise InputError(
+            f"the method {method!r}{closest(method, METHODS)}",
+            expected=f"one of {', '.join(METHODS)}",
+            mend="change --config.method",
+        )
+    return tuple(f.name for f in dataclasses.fields(AdamfMat) if f.name not in _FROM_DATA)
+
+
+def check_model(method: str, values: Mapping[str, Any], train: CompletionTrainOptions) -> None:
+    """Refuses hyperparameters that are unknown, out of range, or against the method or the loss.
+
+    Raises:
+      InputError: naming the key, the value and what is allowed.
+    """
+    known = hyperparameters(method)
+    for key in values:
+        if key not in known:
+            raise InputError(
+                f"the key model.{key}{closest(key, known)}",
+                expected=f"a hyperparameter of {method}: {', '.join(known)}",
+                mend=f"correct or drop --config.model.{key}",
+            )
+    for key, value in METHODS[method].items():
+        if values.get(key, value) != value:
+            raise InputError(
+                f"model.{key} = {values[key]!r} for the method {method}",
+                expected=repr(value),
+                mend=f"drop --config.model.{key}, or use --config configs/adamf_mat.py",
+            )
+    for key, allowed in _CHOICES.items():
+        if values.get(key, allowed[0]) not in allowed:
+            raise InputError(
+                f"model.{key} = {values[key]!r}{closest(values[key], allowed)}",
+                expected=f"one of {', '.join(allowed)}",
+                mend=f"change --config.model.{key}",
+            )
+    for key in ("dim", "noise", "hidden"):
+        if values.get(key, 1) < 1:
+            raise InputError(
+                f"model.{key} = {values[key]}", expected="at least 1", mend=f"change --config.model.{key}"
+            )
+    for key in ("n3", "adversarial", "initial"):
+        if values.get(key, 0) < 0:
+            raise InputError(
+                f"model.{key} = {values[key]}", expected="at least 0", mend=f"change --config.model.{key}"
+            )
+    scorer = values.get("scorer", METHODS[method].get("scorer", AdamfMat.scorer))
+    make_scorer(scorer, 1, 1.0)
+    if train.loss == "1vsall" and scorer not in _BILINEAR:
+        raise InputError(
+            f"train.loss = '1vsall' with the scorer {scorer!r}",
+            expected=f"one of the scorers {', '.join(_BILINEAR)}, whose scores are one matrix product",
+            mend="change --config.model.scorer, or --config.train.loss=self_adversarial",
+        )
+
+
+def make_model(
+    method: str,
+    values: Mapping[str, Any],
+    modalities: tuple[str, ...],
+    num_entities: int,
+    num_relations: int,
+) -> AdamfMat:
+    """The module of ``method``; hyperparameters that are left out keep the module's defaults.
+
+    Args:
+      method: key of ``METHODS``.
+      values: hyperparameters, checked.
+      modalities: what the data offer, structure first.
+      num_entities: ``N``.
+      num_relations: ``R``.
+    """
+    settled = {**values, **METHODS[method]}
+    return AdamfMat(modalities=modalities, num_entities=num_entities, num_relations=num_relations, **settled)
