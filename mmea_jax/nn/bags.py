@@ -7,6 +7,8 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from mmea_jax.nn.initial import initializers
+
 
 @struct.dataclass
 class SparseRows:
@@ -98,15 +100,18 @@ class BagEncoder(nn.Module):
 
     Attributes:
       width: output width ``d``.
+      initial: see ``nn/initial.py``.
     """
 
     width: int
+    initial: str = "normal"
 
     @nn.compact
     def __call__(self, rows: SparseRows, entities: Array) -> Array:
         """float32[K, d] of int32[K]."""
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (rows.width, self.width))
-        bias = self.param("bias", nn.initializers.zeros, (self.width,))
+        kernel_init, bias_init = initializers(self.initial, rows.width)
+        kernel = self.param("kernel", kernel_init, (rows.width, self.width))
+        bias = self.param("bias", bias_init, (self.width,))
         return rows_times_matrix(rows, entities, kernel) + bias
 
 
@@ -115,11 +120,14 @@ class DenseEncoder(nn.Module):
 
     Attributes:
       width: output width ``d``.
+      initial: see ``nn/initial.py``.
     """
 
     width: int
+    initial: str = "normal"
 
     @nn.compact
     def __call__(self, features: Array, entities: Array) -> Array:
         """float32[K, d] of features float32[N, f] and int32[K]."""
-        return nn.Dense(self.width)(features[entities])
+        kernel_init, bias_init = initializers(self.initial, features.shape[1])
+        return nn.Dense(self.width, kernel_init=kernel_init, bias_init=bias_init)(features[entities])

@@ -27,6 +27,7 @@ class ModalEncoder(nn.Module):
       entity_dropout: share of the entity table's rows that a training step hides. The row of a seed
         entity is fitted to its counterpart's directly, that of a test entity never is: without hiding
         some, structure looks more reliable in training than it is afterwards.
+      initial: how linear layers start, see ``nn/initial.py``.
     """
 
     modalities: tuple[str, ...]
@@ -36,6 +37,7 @@ class ModalEncoder(nn.Module):
     layers: int = 2
     heads: int = 2
     entity_dropout: float = 0.0
+    initial: str = "normal"
 
     def setup(self):
         if self.encoder not in _ENCODERS:
@@ -55,8 +57,8 @@ class ModalEncoder(nn.Module):
             else GraphConvolution((self.width,) * self.layers)
         )
         # Whether a modality is sparse or dense shows in the inputs; an encoder gets parameters when called.
-        self.bag_encoders = {m: BagEncoder(self.width) for m in self.modalities[1:]}
-        self.dense_encoders = {m: DenseEncoder(self.width) for m in self.modalities[1:]}
+        self.bag_encoders = {m: BagEncoder(self.width, self.initial) for m in self.modalities[1:]}
+        self.dense_encoders = {m: DenseEncoder(self.width, self.initial) for m in self.modalities[1:]}
 
     def structure(self, inputs: Inputs, train: bool = False) -> Array:
         """Structure vectors float32[N, d] of all entities."""
@@ -66,16 +68,21 @@ class ModalEncoder(nn.Module):
             table = jnp.where(shown, table, 0.0)
         return self.structure_encoder(inputs.graph, table)
 
-    def __call__(self, inputs: Inputs, entities: Array, structure: Array) -> dict[str, Array]:
+    def __call__(
+        self, inputs: Inputs, entities: Array, structure: Array, rows: dict[str, Array] | None = None
+    ) -> dict[str, Array]:
         """Modal vectors float32[K, d] of ``entities`` int32[K], by modality.
 
-        ``structure`` float32[N, d] is what the method of that name returns.
+        ``structure`` float32[N, d] is what the method of that name returns. ``rows`` gives features
+        float32[K, f] of the entities by dense modality, to be read in place of the inputs' own.
         """
-        return {m: self._encode(m, inputs, entities, structure) for m in self.modalities}
+        return {m: self._encode(m, inputs, entities, structure, rows or {}) for m in self.modalities}
 
-    def _encode(self, modality: str, inputs: Inputs, entities: Array, structure: Array) -> Array:
+    def _encode(self, modality: str, inputs: Inputs, entities: Array, structure: Array, rows) -> Array:
         if modality == STRUCTURE:
             return structure[entities]
+        if modality in rows:
+            return self.dense_encoders[modality](rows[modality], jnp.arange(len(entities)))
         if modality in inputs.bags:
             return self.bag_encoders[modality](inputs.bags[modality], entities)
         return self.dense_encoders[modality](inputs.dense[modality], entities)
