@@ -5,10 +5,10 @@ import re
 import jax
 import optax
 
-from mmea_jax.training.stages import Stage
+from mmea_jax.training.stages import Stage, matches
 
 # Loss weights learn five times as fast (spec/models.md 1.7) and, like temperatures, are not decayed.
-_WEIGHING = ("log_variances", "log_scales", "modality_logits")
+_WEIGHING = ("log_variances", "loss_scales", "modality_logits")
 _UNDECAYED = (*_WEIGHING, "log_temperatures", "leads")
 _WEIGHING_RATE = 5.0
 _FROZEN = "frozen"
@@ -48,13 +48,19 @@ def make_optimizer(stage: Stage, steps: int) -> optax.GradientTransformation:
     )
 
 
+def path_of(keys) -> str:
+    """``params/encode/entities`` of a leaf's path as JAX gives it."""
+    return "/".join(str(part.key) for part in keys)
+
+
 def _labels(stage: Stage, params):
     def label(path, _):
-        path = "/".join(str(part.key) for part in path)
+        path = path_of(path)
         if not stage.trained(path):
             return _FROZEN
         rate = _WEIGHING_RATE if path.endswith(_WEIGHING) else 1.0
         rate = next((r for pattern, r in stage.rates.items() if re.search(pattern, path)), rate)
-        return f"{rate} {0.0 if path.endswith(_UNDECAYED) else stage.weight_decay}"
+        undecayed = path.endswith(_UNDECAYED) or matches(stage.undecayed, path)
+        return f"{rate} {0.0 if undecayed else stage.weight_decay}"
 
     return jax.tree_util.tree_map_with_path(label, params)

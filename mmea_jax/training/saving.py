@@ -27,10 +27,7 @@ def to_checkpoint(progress: Progress) -> tuple[dict, dict]:
 def abstract_arrays(trainer: Trainer, meta: dict) -> dict:
     """Shapes and types of the arrays that belong to ``meta``: the optimizer differs from stage to stage."""
     initial = jax.eval_shape(lambda: _arrays_of(trainer.initial()))
-    optimizer = trainer.optimizer(meta["stage"])
-    opt_state = jax.eval_shape(optimizer.init, initial["best"])
-    state = dataclasses.replace(initial["state"], opt_state=opt_state)
-    return initial | {"state": state}
+    return initial | {"state": trainer.like_state(meta["stage"], initial["state"])}
 
 
 def _arrays_of(progress: Progress) -> dict:

@@ -11,6 +11,7 @@ from flax import struct
 from jax import Array
 
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.training.holding import Hold, hold_penalty
 
 
 @struct.dataclass
@@ -21,11 +22,13 @@ class TrainState:
       step: int32, optimizer steps of all stages so far; the randomness of a step is folded from it.
       params: the model's variables.
       opt_state: of the current stage's optimizer.
+      hold: what the current stage holds fast, if anything.
     """
 
     step: Array
     params: Any
     opt_state: Any
+    hold: Hold | None = None
 
 
 def shuffled(key: Array, links: Array, count: Array, rows: int) -> Array:
@@ -59,12 +62,17 @@ def train_step(
     rngs = {"dropout": jax.random.fold_in(key, state.step)}
 
     def objective(params):
-        return model.apply(params, inputs, pairs, **flags, method="loss", rngs=rngs)
+        loss, terms = model.apply(params, inputs, pairs, **flags, method="loss", rngs=rngs)
+        if state.hold is None:
+            return loss, terms
+        penalty = hold_penalty(state.hold, params)
+        return loss + penalty, terms | {"hold": penalty}
 
     (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient), **terms}
-    return TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state), metrics
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(state.step + 1, params, opt_state, state.hold), metrics
 
 
 def make_run_steps(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import flax.linen as nn
 import jax
@@ -12,10 +12,11 @@ import optax
 
 from mmea_jax.matching import pseudo_links
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.training.holding import Hold, held_parameters, make_hold
 from mmea_jax.training.inputs import with_capacity
 from mmea_jax.training.optimizer import make_optimizer
 from mmea_jax.training.options import TrainOptions
-from mmea_jax.training.stages import Stage, batches_of
+from mmea_jax.training.stages import Stage
 from mmea_jax.training.steps import TrainState, make_run_steps
 
 
@@ -96,8 +97,10 @@ class Trainer:
       links: int32[L, 2], training links.
       options: how to train.
       seed: of initialisation, batch order and noise.
-      validate: parameters → what selection maximises, or ``None`` where nothing is held out.
-      propose: (parameters, closed bool[N]) → mutual nearest pairs int[P, 2] among the open entities.
+      validate: (parameters, the stage's keyword arguments for ``embed``) → what selection maximises, or
+        ``None`` where nothing is held out.
+      propose: (parameters, closed bool[N], these arguments) → mutual nearest pairs int[P, 2] among the open
+        entities.
       sides: number of entities of KG 1 and KG 2; bounds how many links iterative learning can add.
     """
 
@@ -109,8 +112,8 @@ class Trainer:
         links: np.ndarray,
         options: TrainOptions,
         seed: int,
-        validate: Callable[[dict], float] | None,
-        propose: Callable[[dict, np.ndarray], np.ndarray],
+        validate: Callable[[dict, Mapping], float] | None,
+        propose: Callable[[dict, np.ndarray, Mapping], np.ndarray],
         sides: tuple[int, int],
     ):
         self._model, self._host_inputs = model, inputs
@@ -152,7 +155,7 @@ class Trainer:
         stage = self._stages[progress.stage]
         if stage.name not in self._compiled:
             started = time.perf_counter()
-            steps, batch = batches_of(len(self._links), stage.batch_size)
+            steps, batch = stage.batches(len(self._links))
             run_steps = make_run_steps(self._model, self._optimizer(stage), dict(stage.flags), steps, batch)
             inputs = jax.tree.map(jnp.asarray, self._inputs(batch))
             arguments = (progress.state, inputs, *self._pool(progress), self._key, *np.ones(2, np.int32))
@@ -197,7 +200,7 @@ class Trainer:
             record.seconds + seconds,
         )
         record.epoch_seconds.append(seconds)
-        self._round(progress)
+        self._round(stage, progress)
         return Event(
             stage.name,
             progress.epoch,
@@ -213,7 +216,7 @@ class Trainer:
         due = progress.epoch % self._options.evaluate_every == 0 or progress.epoch == stage.epochs
         if self._validate is None or not due:
             return None
-        value, record = self._validate(progress.state.params), progress.records[-1]
+        value, record = self._validate(progress.state.params, stage.inference), progress.records[-1]
         if record.best_valid_mrr is None or value > record.best_valid_mrr:
             record.best_valid_mrr, record.best_epoch = value, progress.epoch
             # A copy: the step donates its state's buffers.
@@ -224,32 +227,53 @@ class Trainer:
         if self._validate is None:
             progress.best, progress.records[-1].best_epoch = progress.state.params, progress.epoch
 
-    def _round(self, progress: Progress) -> None:
+    def _round(self, stage: Stage, progress: Progress) -> None:
         """One round of iterative learning, where due. No gold label enters it."""
         options, epoch = self._options.iterative, self._epochs_before(progress) + progress.epoch
         if not options.start or epoch < options.start or (epoch - options.start) % options.every:
             return
         closed = pseudo_links.closed_entities(progress.pseudo)
         closed[self._links] = True
-        pairs = self._propose(progress.state.params, closed)
+        pairs = self._propose(progress.state.params, closed, stage.inference)
         progress.pseudo = pseudo_links.update(progress.pseudo, pairs, options.patience)
 
     def _next_stage(self, progress: Progress) -> None:
         progress.stage, progress.epoch = progress.stage + 1, 0
         stage = self._stages[progress.stage]
         params = jax.tree.map(jnp.copy, progress.best)
-        progress.state = TrainState(progress.state.step, params, self._optimizer(stage).init(params))
+        opt_state = self._optimizer(stage).init(params)
+        progress.state = TrainState(progress.state.step, params, opt_state, self._hold(stage, params))
         progress.records.append(StageRecord(stage.name))
 
-    def _batch(self, stage: Stage) -> int:
-        return batches_of(len(self._links), stage.batch_size)[1]
+    def _hold(self, stage: Stage, params: dict) -> Hold | None:
+        """What the stage holds fast of the parameters that it begins with."""
+        if not stage.hold:
+            return None
+        rows = 2 * self._batch(stage)
+        entities = np.unique(self._links).astype(np.int32)
+        blocks = np.pad(entities, (0, -len(entities) % rows), constant_values=-1).reshape(-1, rows)
+        inputs = jax.tree.map(jnp.asarray, self._inputs(self._batch(stage)))
+        return make_hold(self._model, params, inputs, blocks, stage.held, stage.hold, dict(stage.inference))
 
-    def optimizer(self, stage: int) -> optax.GradientTransformation:
-        """The optimizer of the stage of that index."""
-        return self._optimizer(self._stages[stage])
+    def like_state(self, index: int, initial: TrainState) -> TrainState:
+        """The training state of the stage of that index, as arrays of the right shapes alone.
+
+        A checkpoint is read into it; ``initial`` is that of the first stage.
+        """
+        stage = self._stages[index]
+        hold = held_parameters(initial.params, stage.held) if index and stage.hold else None
+        return TrainState(
+            initial.step,
+            initial.params,
+            jax.eval_shape(self._optimizer(stage).init, initial.params),
+            None if hold is None else Hold(hold, hold),
+        )
+
+    def _batch(self, stage: Stage) -> int:
+        return stage.batches(len(self._links))[1]
 
     def _optimizer(self, stage: Stage) -> optax.GradientTransformation:
-        return make_optimizer(stage, stage.epochs * batches_of(len(self._links), stage.batch_size)[0])
+        return make_optimizer(stage, stage.epochs * stage.batches(len(self._links))[0])
 
     def _inputs(self, batch: int) -> Inputs:
         among = None if self._options.iterative.start else np.unique(self._links)
@@ -272,11 +296,11 @@ class Trainer:
 
 def _capped(stage: Stage, links: int, options: TrainOptions) -> Stage:
     """The stage under the run's caps."""
-    batch_size = options.batch_size or stage.batch_size
+    stage = dataclasses.replace(stage, batch_size=options.batch_size or stage.batch_size)
     epochs = min(stage.epochs, options.max_epochs or stage.epochs)
     if options.max_steps:
-        epochs = min(epochs, -(-options.max_steps // batches_of(links, batch_size)[0]))
-    return dataclasses.replace(stage, batch_size=batch_size, epochs=epochs)
+        epochs = min(epochs, -(-options.max_steps // stage.batches(links)[0]))
+    return dataclasses.replace(stage, epochs=epochs)
 
 
 def _refuse_non_finite(stage: Stage, epoch: int, terms: dict[str, float]) -> None:
