@@ -15,6 +15,8 @@ class Embeddings:
       joint: float32[K, D], unit rows.
       confidence: float32[K, M], the weight of each modality, 0 for an absent one, summing to 1.
       distribution: joint Beta distributions, for methods that have them.
+      context: float32[K, D], what the neighbours' joint embeddings say, where a comparison wants it: rows
+        as long as the root of its weight, zero for an entity without neighbours.
       modalities: names of the columns of ``confidence``. The order of ``modal`` says nothing: JAX sorts a
         dictionary's keys wherever it crosses a jit boundary.
     """
@@ -23,6 +25,7 @@ class Embeddings:
     joint: Array
     confidence: Array
     distribution: Beta | None = None
+    context: Array | None = None
     modalities: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     def ordered(self) -> dict[str, Array]:

@@ -5,31 +5,32 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmea_jax.losses.contrastive import icl
 from mmea_jax.losses.transport import transport_loss
-from mmea_jax.losses.weighing import kendall
+from mmea_jax.models.base import AlignmentModel
 from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.models.terms import (
+    Pairs,
+    joint_contrast,
+    kendall_of_shared,
+    modal_contrasts,
+    named,
+    read_pairs,
+    smaller_confidence,
+)
 from mmea_jax.nn.beta import vector_form
 from mmea_jax.nn.fusion import BetaFusion, StaticFusion, hide_modalities
 from mmea_jax.nn.inputs import Inputs
-from mmea_jax.nn.modal import ModalEncoder
 from mmea_jax.nn.normalise import unit
 
 # Temperatures learn in log space within these bounds (spec/models.md 3.4).
 _TEMPERATURES = (0.01, 1.0)
 
 
-class Mimea(nn.Module):
+class Mimea(AlignmentModel):
     """Beta experts, transport alignment and modal-adaptive contrast over a multi-modal encoder.
 
-    Attributes:
-      modalities: what the data offer, structure first.
-      num_entities: ``N``.
-      width: hidden width ``d``, also the number of Beta distributions of a modality.
-      encoder: structure encoder, ``attention`` or ``convolution``.
-      layers: its layers.
-      heads: its attention heads.
-      entity_dropout: share of the entity table's rows that a training step hides.
+    Attributes (further ones in ``AlignmentModel``; ``width`` is also the number of Beta distributions of a
+    modality):
       modality_dropout: share of a pair's modalities that the fusion does not see in training.
       fusion: ``beta``, or ``static`` for a concatenation by shared weights, without distributions.
       temperature: initial τ of every contrastive loss.
@@ -39,13 +40,6 @@ class Mimea(nn.Module):
       transport_entities: pairs of the batch that the transport problems are solved on.
     """
 
-    modalities: tuple[str, ...]
-    num_entities: int
-    width: int = 300
-    encoder: str = "attention"
-    layers: int = 2
-    heads: int = 2
-    entity_dropout: float = 0.0
     modality_dropout: float = 0.0
     fusion: str = "beta"
     temperature: float = 0.1
@@ -60,15 +54,7 @@ class Mimea(nn.Module):
         return self.fusion == "beta"
 
     def setup(self):
-        self.encode = ModalEncoder(
-            self.modalities,
-            self.num_entities,
-            self.width,
-            self.encoder,
-            self.layers,
-            self.heads,
-            self.entity_dropout,
-        )
+        super().setup()
         count = len(self.modalities)
         self.fuse = BetaFusion(count, self.width) if self.fusion == "beta" else StaticFusion(count)
         self.log_variances = self.param("log_variances", nn.initializers.zeros, (count,))
@@ -78,10 +64,6 @@ class Mimea(nn.Module):
             self.modal_maps = [nn.Dense(self.width, use_bias=False) for _ in self.modalities]
             self.joint_map = nn.Dense(self.width, use_bias=False)
 
-    def structure(self, inputs: Inputs) -> Array:
-        """Structure vectors float32[N, d] at inference, which ``embed`` can be given."""
-        return self.encode.structure(inputs)
-
     def embed(
         self, inputs: Inputs, entities: Array, structure: Array | None = None, train: bool = False
     ) -> Embeddings:
@@ -90,17 +72,16 @@ class Mimea(nn.Module):
         ``modal`` is float32[K, 2d], ``joint`` float32[K, 2Md], and ``confidence`` float32[K, M] the mean of
         the experts' weights over all distributions.
         """
-        structure = self.encode.structure(inputs, train) if structure is None else structure
-        hidden = self.encode(inputs, entities, structure)
-        vectors = [unit(hidden[m]) for m in self.modalities]
+        vectors = [unit(z) for z in self.modal_vectors(inputs, entities, structure, train)]
         present = inputs.presence(self.modalities, entities)
+        shown = present
         if train and self.modality_dropout > 0:
-            present = hide_modalities(self.make_rng("dropout"), present, self.modality_dropout)
+            shown = hide_modalities(self.make_rng("dropout"), present, self.modality_dropout)
         if self.fusion == "static":
-            joint, confidence = self.fuse(vectors, present)
+            joint, confidence = self.fuse(vectors, present, shown)
             modal = dict(zip(self.modalities, vectors, strict=True))
             return Embeddings(modal, joint, confidence, modalities=self.modalities)
-        experts, joint, importance = self.fuse(vectors, present)
+        experts, joint, importance = self.fuse(vectors, present, shown)
         return Embeddings(
             modal={m: vector_form(p) for m, p in zip(self.modalities, experts, strict=True)},
             joint=vector_form(joint),
@@ -111,33 +92,26 @@ class Mimea(nn.Module):
 
     def loss(self, inputs: Inputs, pairs: Array) -> tuple[Array, dict[str, Array]]:
         """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
-        entities = pairs.T.reshape(-1)
-        embeddings = self.embed(inputs, entities, train=True)
-        present = inputs.presence(self.modalities, entities) & (entities >= 0)[:, None]
-        contrast, terms = self._contrast(embeddings, present)
+        batch = read_pairs(inputs, self.modalities, pairs)
+        embeddings = self.embed(inputs, batch.entities, train=True)
+        contrast, terms = self._contrast(embeddings, batch)
         if self.transport == 0:
             return contrast, terms
-        moved, transport_terms = self._transport(embeddings, present)
+        moved, transport_terms = self._transport(embeddings, batch.present)
         return contrast + self.transport * moved, terms | transport_terms
 
-    def _contrast(self, embeddings: Embeddings, present: Array) -> tuple[Array, dict[str, Array]]:
+    def _contrast(self, embeddings: Embeddings, batch: Pairs) -> tuple[Array, dict[str, Array]]:
         """3.4: ``ICL(z_J) + Σ_m λ_m ICL(z_m; s)``, a modality only on pairs of which both have it."""
         temperatures = self._temperatures()
-        (z1, z2), (w1, w2), (has1, has2) = (
-            jnp.split(x, 2) for x in (embeddings.joint, embeddings.confidence, present)
-        )
-        # Structure is always there, so its column tells padding from pairs.
-        terms = {"joint": icl(z1, z2, temperatures[-1], valid=has1[:, 0])}
-        both = has1 & has2
-        importance = jax.lax.stop_gradient(jnp.minimum(w1, w2)) * len(self.modalities)
-        for k, (m, z) in enumerate(embeddings.ordered().items()):
-            weights = importance[:, k] if self.adaptive else None
-            terms[m] = icl(*jnp.split(z, 2), temperatures[k], weights, both[:, k])
-        # A modality that no pair of the batch shares must not let its weight drift.
-        shared = jnp.any(both, axis=0)
-        losses = jnp.where(shared, jnp.stack([terms[m] for m in self.modalities]), 0.0)
-        total = terms["joint"] + kendall(losses, jnp.where(shared, self.log_variances, 0.0))
-        return total, terms
+        joint = joint_contrast(embeddings.joint, batch, temperatures[-1])
+        weights = None
+        if self.adaptive:
+            sure = smaller_confidence(embeddings.confidence)
+            weights = jax.lax.stop_gradient(sure) * len(self.modalities)
+        vectors = list(embeddings.ordered().values())
+        losses = modal_contrasts(vectors, batch, temperatures[:-1], weights)
+        total = joint + kendall_of_shared(losses, self.log_variances, batch)
+        return total, {"joint": joint} | named(losses, self.modalities)
 
     def _temperatures(self) -> Array:
         """float32[M + 1], the joint one last."""
