@@ -7,9 +7,19 @@ from typing import Any
 import flax.linen as nn
 
 from mmea_jax.errors import InputError, closest
+from mmea_jax.models.eva import Eva
+from mmea_jax.models.mclea import Mclea
+from mmea_jax.models.meaformer import Meaformer
 from mmea_jax.models.mimea import Mimea
+from mmea_jax.models.umaea import Umaea
 
-METHODS: dict[str, type[nn.Module]] = {"mimea": Mimea}
+METHODS: dict[str, type[nn.Module]] = {
+    "eva": Eva,
+    "mclea": Mclea,
+    "meaformer": Meaformer,
+    "mimea": Mimea,
+    "umaea": Umaea,
+}
 
 # Fields that the data decide, not the configuration.
 _FROM_DATA = ("modalities", "num_entities", "parent", "name")

@@ -32,6 +32,7 @@ def header(settings: Settings, kgs: KnowledgeGraphs, split: Split, modalities: t
             "split": split.name,
             "split_sha256": split.sha256,
             "iterative": settings.train.iterative.start > 0,
+            "unsupervised": settings.train.pivot != "none",
             "names_used": any(m in modalities for m in (NAME, CHAR)),
             "modalities": list(modalities),
             "missing": dict(settings.data.missing),

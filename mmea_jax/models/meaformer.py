@@ -1,0 +1,116 @@
+"""MEAformer: a transformer over an entity's modalities (arXiv 2212.14454; spec/models.md 6)."""
+
+import flax.linen as nn
+import jax
+from jax import Array
+
+from mmea_jax.errors import InputError, closest
+from mmea_jax.models.base import AlignmentModel
+from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.models.terms import (
+    joint_contrast,
+    kendall_of_shared,
+    modal_contrasts,
+    named,
+    read_pairs,
+    smaller_confidence,
+)
+from mmea_jax.nn.fusion import StaticFusion
+from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.normalise import unit
+from mmea_jax.nn.transformer import CrossModalFusion
+
+_FUSIONS = ("transformer", "static")
+
+
+class Meaformer(AlignmentModel):
+    """Dynamic weights of the modalities, and contrast before and after the layer that gives them.
+
+    Attributes (further ones in ``AlignmentModel``):
+      fusion: ``transformer``, or ``static`` for weights that all entities share and no hidden tokens.
+      fusion_heads: heads of the transformer layer.
+      inner: width of its feed-forward part.
+      dropout: its rate.
+      temperature: τ of all losses.
+      contrast: whether the modal vectors have contrastive losses.
+      hidden_contrast: whether the hidden tokens have.
+      adaptive: whether a pair's modal losses are weighed by the smaller of its entities' confidences, times
+        ``M``, as in UMAEA; the published code of MEAformer does not.
+    """
+
+    fusion: str = "transformer"
+    fusion_heads: int = 1
+    inner: int = 400
+    dropout: float = 0.1
+    temperature: float = 0.1
+    contrast: bool = True
+    hidden_contrast: bool = True
+    adaptive: bool = False
+
+    def setup(self):
+        super().setup()
+        if self.fusion not in _FUSIONS:
+            raise InputError(
+                f"the fusion {self.fusion!r}{closest(self.fusion, _FUSIONS)}",
+                expected=f"one of {', '.join(_FUSIONS)}",
+                mend="correct --config.model.fusion",
+            )
+        if self.fusion_heads < 1 or self.width % self.fusion_heads:
+            raise InputError(
+                f"{self.fusion_heads} heads for a width of {self.width}",
+                expected="a number of heads that divides the width",
+                mend="change --config.model.fusion_heads or --config.model.width",
+            )
+        count = len(self.modalities)
+        if self.fusion == "transformer":
+            self.fuse = CrossModalFusion(self.fusion_heads, self.inner, self.dropout)
+        else:
+            self.fuse = StaticFusion(count)
+        if self.contrast or self.hidden_contrast:
+            # One weight a modality for both of its losses, as in the published code.
+            self.log_variances = self.param("log_variances", nn.initializers.zeros, (count,))
+
+    def embed(
+        self, inputs: Inputs, entities: Array, structure: Array | None = None, train: bool = False
+    ) -> Embeddings:
+        """Embeddings of ``entities`` int32[K]; negative ones are padding.
+
+        ``modal`` is float32[K, d], ``joint`` float32[K, Md], and ``confidence`` float32[K, M].
+        """
+        return self._embed(inputs, entities, structure, train)[0]
+
+    def loss(self, inputs: Inputs, pairs: Array) -> tuple[Array, dict[str, Array]]:
+        """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
+        batch = read_pairs(inputs, self.modalities, pairs)
+        embeddings, hidden = self._embed(inputs, batch.entities, None, train=True)
+        total = joint_contrast(embeddings.joint, batch, self.temperature)
+        terms = {"joint": total}
+        weights = None
+        if self.adaptive:
+            sure = smaller_confidence(embeddings.confidence)
+            weights = jax.lax.stop_gradient(sure) * len(self.modalities)
+        views = {"": list(embeddings.ordered().values())} if self.contrast else {}
+        if self.hidden_contrast and hidden is not None:
+            views["hidden_"] = hidden
+        for prefix, vectors in views.items():
+            losses = modal_contrasts(vectors, batch, self.temperature, weights)
+            total += kendall_of_shared(losses, self.log_variances, batch)
+            terms |= named(losses, self.modalities, prefix)
+        return total, terms
+
+    def _embed(
+        self, inputs: Inputs, entities: Array, structure: Array | None, train: bool
+    ) -> tuple[Embeddings, list[Array] | None]:
+        """Embeddings, and the hidden tokens as unit rows, ``M`` arrays float32[K, d]."""
+        vectors = self.modal_vectors(inputs, entities, structure, train)
+        present = inputs.presence(self.modalities, entities)
+        units = [unit(z) for z in vectors]
+        if self.fusion == "static":
+            joint, confidence = self.fuse(units, present)
+            hidden = None
+        else:
+            fused = self.fuse(vectors, present, train)
+            joint, confidence = fused.joint, fused.confidence
+            hidden = [unit(fused.hidden[:, k]) for k in range(len(self.modalities))]
+        modal = dict(zip(self.modalities, units, strict=True))
+        return Embeddings(modal, joint, confidence, modalities=self.modalities), hidden
