@@ -5,8 +5,7 @@ import numpy as np
 
 from mmea_jax.errors import InputError
 
-# An allowance for interpreter, JAX and compiled programs; a guess. On DBP15K/zh_en the whole estimate was
-# 3.4 GiB where the process then peaked at 4.1 GiB.
+# An allowance for interpreter, JAX and compiled programs; a guess.
 _PROCESS = 700 << 20
 
 
@@ -15,14 +14,28 @@ def tree_bytes(tree) -> int:
     return sum(np.dtype(x.dtype).itemsize * int(np.prod(x.shape)) for x in jax.tree.leaves(tree))
 
 
-def evaluation_bytes(rows: int, candidates: int, width: int, assignment: bool) -> int:
-    """Bytes of matching ``rows`` against ``candidates`` of vectors of ``width``.
+def evaluation_bytes(
+    rows: int, candidates: int, entities: int, width: int, context_width: int, assignment: bool
+) -> int:
+    """Peak bytes of matching, whichever of its two parts needs more.
 
-    Two sets of vectors and their concatenated copies, one block of 32 MiB and its sorted form, and for a
-    transport plan about three arrays of all pairs.
+    One part scores ``rows`` against ``candidates``, with about three arrays of all pairs where a transport
+    plan is asked for; the other makes the alignment table of all ``entities``. Each holds its embeddings, their
+    concatenation and copies on the way, and one block of 32 MiB with its sorted form.
+
+    Args:
+      rows: entities of KG 1 that are ranked.
+      candidates: of KG 2.
+      entities: ``N``.
+      width: of the vectors that are multiplied.
+      context_width: of the joint embeddings of all entities, their neighbours' and two copies on the way;
+        0 where neighbours play no part.
+      assignment: whether a transport plan is made.
     """
-    vectors = 4 * 4 * (rows + candidates) * width
-    return vectors + (96 << 20) + (3 * 4 * rows * candidates if assignment else 0)
+    plan = 3 * 4 * rows * candidates if assignment else 0
+    test = 4 * 4 * (rows + candidates) * width + plan
+    table = 4 * 4 * entities * width
+    return (96 << 20) + 4 * 4 * entities * context_width + max(test, table)
 
 
 def estimate(step: int, host: int, params: int, evaluation: int) -> int:

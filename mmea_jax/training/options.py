@@ -20,9 +20,13 @@ class TrainOptions:
 
     max_epochs: int = 0  # caps the epochs of every stage (its schedule shrinks along); 0: no cap
     max_steps: int = 0  # caps the optimizer steps of every stage likewise; 0: no cap
+    cycles: int = 1  # times that all stages run, one cycle after the other; iterative runs may repeat them
     batch_size: int = 0  # overrides the stages' pairs a step; 0: as the stages say
     protocol: str = "validated"  # 'validated': epoch chosen on held-out links | 'published': on test links
     evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
+    # 'none': the split's links train | 'visual', 'name', 'char': unsupervised, the nearest pairs by it do
+    pivot: str = "none"
+    pivots: int = 1000  # how many of them
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
     iterative: IterativeOptions = IterativeOptions()
 
@@ -32,6 +36,7 @@ class MatchingOptions:
     """How embeddings are compared at inference."""
 
     score: str = "joint"  # 'joint' | 'joint+modal' | 'joint+importance' | 'kl'
+    context: float = 0.0  # weight of the similarity of the neighbours' joint embeddings; 0: none
     csls_k: int = 3  # neighbours of CSLS
     candidates: str = "test"  # 'test': test entities of the other side | 'all': every entity of it
     assignment: bool = True  # one-to-one assignment by Sinkhorn; takes memory for three score matrices
@@ -44,8 +49,17 @@ def check_train(options: TrainOptions) -> None:
       InputError: naming the key, the value and what is allowed.
     """
     _choice("train.protocol", options.protocol, ("validated", "published"))
+    _choice("train.pivot", options.pivot, ("none", "visual", "name", "char"))
+    _at_least("train.pivots", options.pivots, 1)
+    if options.pivot != "none" and options.protocol == "published":
+        raise InputError(
+            f"train.pivot = {options.pivot!r} with train.protocol = 'published'",
+            expected="another protocol, as this one chooses the epoch on test links, which are gold links",
+            mend="leave out --config.train.protocol",
+        )
     for name in ("max_epochs", "max_steps", "batch_size", "memory_limit"):
         _at_least(f"train.{name}", getattr(options, name), 0)
+    _at_least("train.cycles", options.cycles, 1)
     _at_least("train.evaluate_every", options.evaluate_every, 1)
     _at_least("train.iterative.start", options.iterative.start, 0)
     _at_least("train.iterative.every", options.iterative.every, 1)
@@ -60,6 +74,7 @@ def check_matching(options: MatchingOptions) -> None:
     """
     _choice("matching.candidates", options.candidates, ("test", "all"))
     _at_least("matching.csls_k", options.csls_k, 1)
+    _at_least("matching.context", options.context, 0)
 
 
 def _choice(key: str, value: str, allowed: tuple[str, ...]) -> None:

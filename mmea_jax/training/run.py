@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from mmea_jax.data import describe, load
 from mmea_jax.errors import InputError
-from mmea_jax.matching import alignment_table, gold_ranks, mutual_nearest
+from mmea_jax.matching import alignment_table, gold_ranks, metrics, mutual_nearest
 from mmea_jax.training import memory, system
 from mmea_jax.training.checkpoints import Checkpoints, load_params, save_params
 from mmea_jax.training.embedder import Embedder
@@ -27,9 +28,11 @@ from mmea_jax.training.evaluate import (
 from mmea_jax.training.floors import measure_floors
 from mmea_jax.training.inputs import make_inputs, modalities_of
 from mmea_jax.training.methods import make_model
+from mmea_jax.training.pivoting import pivot_report, pivot_split
 from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
 from mmea_jax.training.scores import check_score, make_scorer, matched_width
 from mmea_jax.training.settings import Settings
+from mmea_jax.training.stages import planned
 from mmea_jax.training.summary import event_line, header, training_results
 from mmea_jax.training.trainer import Progress, Trainer
 from mmea_jax.training.writers import RunFolder
@@ -58,6 +61,8 @@ class Run:
         self.folder = RunFolder(folder)
         self.folder.check_config(config)
         self.kgs, self.split = load(settings.data)
+        if settings.train.pivot != "none":
+            self.split = pivot_split(self.kgs, self.split, settings.train.pivot, settings.train.pivots)
         for line in describe(self.kgs, self.split):
             log.info(line)
         modalities = modalities_of(self.kgs)
@@ -65,12 +70,17 @@ class Run:
         self.floors = measure_floors(self.kgs, self.split)
         log.info("train-free Hits@1: %s", ", ".join(f"{k} {v:.3f}" for k, v in self.floors.items()))
         self.model = make_model(settings.method, settings.model, modalities, self.kgs.num_entities)
-        check_score(settings.matching.score, getattr(self.model, "has_distribution", False))
+        self.stages = planned(settings.stages, self.model, settings.train.cycles)
+        matching = settings.matching
+        check_score(matching.score, getattr(self.model, "has_distribution", False), matching.context)
         self.inputs = make_inputs(self.kgs)
-        self._embed = Embedder(self.model, jax.tree.map(jnp.asarray, self.inputs))
+        self._embed = Embedder(self.model, jax.tree.map(jnp.asarray, self.inputs), matching.context)
         self.load_seconds = time.perf_counter() - started
         self._sides = sides_of(self.split.test, self.kgs, settings.matching.candidates)
-        self._selection_sides = with_distractors(self._selection(), self.split.train, self.kgs)
+        # The published choice is made on the very candidates of the test.
+        self._selection_sides = self._sides
+        if settings.train.protocol != "published":
+            self._selection_sides = with_distractors(self._selection(), self.split.train, self.kgs)
         self.evaluate_seconds = 0.0
 
     def train(self) -> dict:
@@ -112,7 +122,7 @@ class Run:
         return Trainer(
             self.model,
             self.inputs,
-            self.settings.stages,
+            self.stages,
             self.split.train,
             train,
             self.settings.seed,
@@ -125,19 +135,21 @@ class Run:
         """Links that choose the epoch: held-out ones, or test links where that choice is asked for."""
         return self.split.test if self.settings.train.protocol == "published" else self.split.valid
 
-    def _validate(self, params) -> float:
+    def _validate(self, params, flags: Mapping) -> float:
         """MRR by CSLS, KG 1 → KG 2, on the links that choose the epoch."""
         matching, sides = self.settings.matching, self._selection_sides
         started = time.perf_counter()
-        scorer = make_scorer(*self._embed(params, sides.left, sides.right), matching.score)
+        embeddings = self._embed(params, sides.left, sides.right, flags=flags)
+        scorer = make_scorer(*embeddings, matching.score)
         ranks = gold_ranks(scorer, sides.gold, matching.csls_k)
         self.evaluate_seconds += time.perf_counter() - started
-        return float(np.mean(1 / ranks["csls"]["l2r"]))
+        self._validated = metrics(ranks["csls"]["l2r"])
+        return self._validated["mrr"]
 
-    def _propose(self, params, closed: np.ndarray) -> np.ndarray:
+    def _propose(self, params, closed: np.ndarray, flags: Mapping) -> np.ndarray:
         """Mutual nearest neighbours, by CSLS of the joint similarity, among the entities not ``closed``."""
         entities = [self.kgs.entities(side) for side in (0, 1)]
-        left, right = self._embed(params, *entities)
+        left, right = self._embed(params, *entities, flags=flags)
         scorer = make_scorer(
             left, right, self.settings.matching.score, ~closed[entities[0]], ~closed[entities[1]]
         )
@@ -148,12 +160,16 @@ class Run:
         """Compiles the first stage and refuses the run if it will not fit; returns the estimate in bytes."""
         log.info("compiling")
         rows, candidates = len(self._sides.left), len(self._sides.right)
-        width = matched_width(self.model, self.settings.matching.score)
+        matching = self.settings.matching
+        width = matched_width(self.model, matching.score, matching.context)
+        context = matched_width(self.model, "joint") if matching.context else 0
         needed = memory.estimate(
             trainer.compile(progress),
             memory.tree_bytes(self.inputs),
             memory.tree_bytes(progress.best),
-            memory.evaluation_bytes(rows, candidates, width, self.settings.matching.assignment),
+            memory.evaluation_bytes(
+                rows, candidates, self.kgs.num_entities, width, context, matching.assignment
+            ),
         )
         memory.refuse_excess(needed, system.available_memory_bytes(), self.settings.train.memory_limit)
         return needed
@@ -171,7 +187,10 @@ class Run:
                 if event.valid_mrr is not None:
                     shown["valid MRR"] = f"{event.valid_mrr:.3f}"
                 bar.set_postfix(shown, refresh=False)
-                self.folder.log(event_line(event))
+                line = event_line(event)
+                if event.valid_mrr is not None:
+                    line["valid"] = self._validated
+                self.folder.log(line)
                 if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
                     self._save(progress)
 
@@ -208,7 +227,7 @@ class Run:
         started = time.perf_counter()
         settings, sides = self.settings, self._sides
         log.info("evaluating on %s test links", f"{len(self.split.test):,}")
-        left, right = self._embed(params, sides.left, sides.right)
+        left, right = self._embed(params, sides.left, sides.right, flags=self.stages[-1].inference)
         results = header(self.settings, self.kgs, self.split, self.model.modalities) | measure(
             self.kgs, sides, left, right, settings.matching
         )
@@ -216,6 +235,9 @@ class Run:
         scorer = make_scorer(left, right, settings.matching.score)
         results["calibration"] = calibration_report(scorer, sides.gold, confidence)
         results["floors"] = self.floors
+        results["parameters"] = sum(x.size for x in jax.tree.leaves(params))
+        if settings.train.pivot != "none":
+            results["pivots"] = pivot_report(self.kgs, self.split, settings.train.pivot)
         self.evaluate_seconds += time.perf_counter() - started
         return results
 
@@ -232,7 +254,7 @@ class Run:
             # Seeds stand in for the missing validation links: their answers must be among the candidates.
             candidates = kgs.entities(1)
         rows = np.union1d(rows, links[:, 0])
-        left, right = self._embed(params, rows, candidates)
+        left, right = self._embed(params, rows, candidates, flags=self.stages[-1].inference)
         fitting = np.searchsorted(rows, links[:, 0])
         scorer = make_scorer(jax.tree.map(lambda x: x[fitting], left), right, matching.score)
         confidence = fit_confidence(

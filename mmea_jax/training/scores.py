@@ -11,8 +11,10 @@ from mmea_jax.nn.beta import mean_statistics, natural_parameters
 SCORES = ("joint", "joint+modal", "joint+importance", "kl")
 
 
-def check_score(how: str, has_distribution: bool = True) -> None:
+def check_score(how: str, has_distribution: bool = True, context: float = 0.0) -> None:
     """Refuses a way of comparison that is unknown, or that the model does not offer.
+
+    ``kl`` compares distributions, which cannot be averaged over neighbours as vectors can.
 
     Raises:
       InputError: naming the allowed values.
@@ -24,6 +26,12 @@ def check_score(how: str, has_distribution: bool = True) -> None:
             expected=f"one of {', '.join(allowed)} for this model",
             mend="change --config.matching.score",
         )
+    if how == "kl" and context:
+        raise InputError(
+            f"matching.score = 'kl' with matching.context = {context}",
+            expected="context 0, for neighbours have no distribution",
+            mend="add --config.matching.context=0, or choose another --config.matching.score",
+        )
 
 
 def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, right_open=None) -> Scorer:
@@ -34,7 +42,8 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
       right: of ``m`` entities of KG 2.
       how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the cosines of all modalities that
         both have), ``joint+importance`` (these weighted by both entities' confidence), or ``kl``
-        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas).
+        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas). Where the embeddings carry a ``context``, its inner
+        product is added to all but the last.
       left_open: optional bool[n], see ``Scorer``.
       right_open: optional bool[m].
     """
@@ -50,6 +59,9 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
         vectors = [
             concatenate_weighted(e.joint, e.ordered(), w) for e, w in zip((left, right), weights, strict=True)
         ]
+    if left.context is not None:
+        pairs = zip(vectors, (left.context, right.context), strict=True)
+        vectors = [jnp.concatenate(pair, axis=1) for pair in pairs]
     return Scorer(*vectors, left_open, right_open)
 
 
@@ -65,8 +77,8 @@ def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Sc
     return Scorer(*vectors, left_open, right_open).shifted(0.5, *own)
 
 
-def matched_width(model: nn.Module, how: str) -> int:
+def matched_width(model: nn.Module, how: str, context: float = 0.0) -> int:
     """Width of the vectors that a comparison multiplies; an upper bound, for the memory estimate."""
     count = len(model.modalities)
-    parts = count if how == "joint" else 2 * count
+    parts = (count if how == "joint" else 2 * count) + (count if context else 0)
     return 2 * model.width * parts

@@ -121,10 +121,10 @@ def test_evaluation_alone_repeats_the_results(finished):
     assert make_run(folder).align() == folder / "alignment.tsv"
 
 
-@pytest.mark.parametrize("score", ["joint+modal", "kl"])
-def test_every_score_is_available_at_inference(finished, tmp_path, score):
+@pytest.mark.parametrize(("score", "context"), [("joint+modal", 1.0), ("kl", 0.0)])
+def test_every_score_is_available_at_inference(finished, tmp_path, score, context):
     folder, _ = finished
-    run = make_run(tmp_path, matching__score=score)
+    run = make_run(tmp_path, matching__score=score, matching__context=context)
     run._load_params = lambda: params_of(folder)
     assert 0 < run.evaluate()["test"]["csls"]["l2r"]["mrr"] <= 1
 
