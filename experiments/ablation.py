@@ -1,82 +1,164 @@
-"""A method's parts switched off one by one: one run a variant, one table.
+"""A method's parts, and the modalities, switched off one by one: one table a method.
 
-    python experiments/ablation.py --config configs/mimea.py:DBP15K/zh_en/published_0.3_3408 \
+    python -m experiments.ablation --config configs/mimea.py configs/mclea.py --seeds 0 1 2 \
+        --out runs/ablation
+    python -m experiments.ablation --config configs/mimea.py:DBP15K/zh_en/published_0.3_3408 \
         --out runs/ablation -- --config.data.visual=none
 
-What follows ``--`` goes to every run. Finished variants are skipped, so an interrupted study goes on where it
-stopped. The table lands in OUT/ablation.md.
+What follows ``--`` goes to every run. Finished runs are skipped, so an interrupted study goes on where it
+stopped. OUT gets ``ablation.csv`` and ``ablation.md``.
 """
 
 import argparse
-import json
+import itertools
 import subprocess
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Variant → what it overrides; one dictionary a method.
-VARIANTS = {
+from experiments.devices import run_on_devices
+from experiments.sweep import Cell, mean_and_sd, shown, text_table
+
+FULL = "full"
+_NO_BETA = ("--config.model.fusion=static",)
+_NO_TRANSPORT = ("--config.model.transport=0.0",)
+_NOT_ADAPTIVE = ("--config.model.adaptive=False", "--config.model.learn_temperature=False")
+
+# Variant → what it overrides; one dictionary a method. Every method has the modality variants besides.
+VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "eva": {
+        "without joint loss (equal weights)": ("--config.model.joint_loss=False",),
+        "without modal losses": ("--config.model.modal_losses=False",),
+        "graph attention for convolution": ("--config.model.encoder=attention",),
+    },
+    "mclea": {
+        "without modal contrast": ("--config.model.contrast=False",),
+        "without modal alignment": ("--config.model.zoom=0.0",),
+        "joint contrast alone": ("--config.model.contrast=False", "--config.model.zoom=0.0"),
+        "graph convolution for attention": ("--config.model.encoder=convolution",),
+    },
+    "meaformer": {
+        "without transformer": ("--config.model.fusion=static",),
+        "without modal contrast": ("--config.model.contrast=False",),
+        "without hidden contrast": ("--config.model.hidden_contrast=False",),
+        "joint contrast alone": (
+            "--config.model.contrast=False",
+            "--config.model.hidden_contrast=False",
+        ),
+        "losses weighed by confidence": ("--config.model.adaptive=True",),
+    },
+    "umaea": {
+        "without CMMI": ("--config.model.imagines=()",),
+        "without filling of missing images": ("--config.model.fills=()",),
+        "weights of each entity at inference": ("--config.model.inference=dynamic",),
+    },
     "mimea": {
-        "full": [],
-        "without Beta fusion": ["--config.model.fusion=static", "--config.matching.score=joint"],
-        "without transport": ["--config.model.transport=0.0"],
-        "without adaptive contrast": [
-            "--config.model.adaptive=False",
-            "--config.model.learn_temperature=False",
-        ],
-        "none of the three": [
-            "--config.model.fusion=static",
-            "--config.matching.score=joint",
-            "--config.model.transport=0.0",
-            "--config.model.adaptive=False",
-            "--config.model.learn_temperature=False",
-        ],
-    }
+        "without Beta fusion": _NO_BETA,
+        "without transport": _NO_TRANSPORT,
+        "without adaptive contrast": _NOT_ADAPTIVE,
+        "none of the three": (*_NO_BETA, *_NO_TRANSPORT, *_NOT_ADAPTIVE),
+        "joint similarity alone": ("--config.matching.score=joint", "--config.matching.context=0.0"),
+        "without the neighbours' similarity": ("--config.matching.context=0.0",),
+    },
 }
+_OPTIONAL = ("relation", "attribute", "visual")
 
 
-def run_variant(config: str, overrides: list[str], folder: Path, common: list[str]) -> dict:
-    """Results of one variant, from its folder if it has been run before."""
-    results = folder / "results.json"
-    if not results.exists():
-        command = [sys.executable, "-m", "mmea_jax.main", "--config", config, "--workdir", str(folder)]
-        subprocess.run([*command, *common, *overrides], check=True)
-    return json.loads(results.read_text())
+def variants_of(method: str) -> dict[str, tuple[str, ...]]:
+    """Variants of a method: the full one, without each part, and without each modality.
+
+    Raises:
+      KeyError: there are none of that method.
+    """
+    off = {m: f"--config.data.{m}=none" for m in _OPTIONAL}
+    modalities = {f"without {m}": (flag,) for m, flag in off.items()}
+    return {FULL: ()} | VARIANTS[method] | modalities | {"structure alone": tuple(off.values())}
 
 
-def row(name: str, results: dict) -> str:
-    """One line of the Markdown table."""
-    found = results["test"]["csls"]["l2r"]
-    minutes = (results["seconds"]["train"] + results["seconds"]["compile"]) / 60
-    best = results["stages"][-1]["best_valid_mrr"]
-    gib = results["peak_memory_bytes"] / 2**30
-    return (
-        f"| {name} | {found['hits@1']:.3f} | {found['hits@10']:.3f} | {found['mrr']:.3f} "
-        f"| {best:.3f} | {minutes:.1f} | {gib:.1f} |"
-    )
+def method_of(config: str) -> str:
+    """``mimea`` of ``configs/mimea.py:DBP15K/zh_en``."""
+    return Path(config.partition(":")[0]).stem
+
+
+def cells_of(
+    configs: Sequence[str],
+    seeds: Sequence[int] = (0,),
+    only: Sequence[str] | None = None,
+    common: Sequence[str] = (),
+) -> list[Cell]:
+    """All runs; a variant's flags come after those of every run.
+
+    Args:
+      configs: as for ``mmea_jax.main``.
+      seeds: of weights and batches; the split stays.
+      only: variants to run; all by default.
+      common: flags of every run.
+    """
+    return [
+        Cell(
+            {"config": config, "variant": name, "seed": seed},
+            config,
+            (*common, *flags, f"--config.seed={seed}"),
+        )
+        for config in configs
+        for (name, flags), seed in itertools.product(variants_of(method_of(config)).items(), seeds)
+        if only is None or name in only
+    ]
+
+
+def report(rows: Sequence[Mapping]) -> str:
+    """One Markdown table a configuration, variants in the order of the rows, beside their loss of Hits@1."""
+    parts = []
+    for config in dict.fromkeys(row["config"] for row in rows):
+        own = [row for row in rows if row["config"] == config]
+        measures = ("hits@1", "hits@10", "mrr", "valid mrr", "minutes", "peak GiB")
+        found = {key: mean_and_sd(own, ["variant"], key) for key in measures}
+        full = found["hits@1"].get((FULL,))
+        lines = [
+            [
+                variant,
+                shown(hits),
+                "-" if full is None or variant == FULL else f"{hits[0] - full[0]:+.3f}",
+                *(shown(found[key][variant,]) for key in ("hits@10", "mrr", "valid mrr")),
+                f"{found['minutes'][variant,][0]:.1f}",
+                f"{found['peak GiB'][variant,][0]:.1f}",
+                str(hits[2]),
+            ]
+            for (variant,), hits in found["hits@1"].items()
+        ]
+        header = ["variant", "Hits@1", "against full", "Hits@10", "MRR", "best valid MRR", "minutes"]
+        parts += [f"## {config}", text_table([*header, "peak GiB", "runs"], lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--config", nargs="+", required=True, help="as for mmea_jax.main; one table each")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the study")
+    parser.add_argument("--only", nargs="+", help="variants to run; all by default")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--devices", nargs="*", default=[], help="CUDA devices, one run at a time on each")
+    parser.add_argument("common", nargs="*", help="flags of every run, after --")
+    asked = parser.parse_args(arguments)
+    for config in asked.config:
+        if method_of(config) not in VARIANTS:
+            parser.error(f"no ablation of {method_of(config)!r}; there are {', '.join(VARIANTS)}")
+    known = {name for config in asked.config for name in variants_of(method_of(config))}
+    if unknown := sorted(set(asked.only or ()) - known):
+        parser.error(f"no variant {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    return asked
 
 
 def main() -> None:
-    """Runs all variants and writes the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", required=True, help="as for mmea_jax.main")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the study")
-    parser.add_argument("--only", nargs="*", help="variants to run; all by default")
-    parser.add_argument("common", nargs="*", help="flags of every run, after --")
-    arguments = parser.parse_args()
-    method = Path(arguments.config.partition(":")[0]).stem
-    if method not in VARIANTS:
-        parser.error(f"no ablation of {method!r}; there are {', '.join(VARIANTS)}")
-    table = [
-        "| variant | Hits@1 | Hits@10 | MRR | best valid MRR | minutes | peak GiB |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, overrides in VARIANTS[method].items():
-        if arguments.only and name not in arguments.only:
-            continue
-        folder = arguments.out / name.replace(" ", "_")
-        table.append(row(name, run_variant(arguments.config, overrides, folder, arguments.common)))
-        (arguments.out / "ablation.md").write_text("\n".join(table) + "\n")
-    print("\n".join(table))
+    """Runs what is missing and writes the tables."""
+    asked = parse()
+    cells = cells_of(asked.config, asked.seeds, asked.only, asked.common)
+    rows = run_on_devices(
+        cells, asked.out / "ablation.csv", asked.out / "runs", asked.devices, subprocess.call
+    )
+    page = report(rows)
+    (asked.out / "ablation.md").write_text(page, encoding="utf-8")
+    print(page)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+import pytest
+
+from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
+from experiments.sweep import run_cells
+from mmea_jax.training.settings import read_settings
+from tests.experiments.fakes import FakeRuns
+from tests.small import load_config
+
+METHODS = sorted(VARIANTS)
+
+
+def apply(config, flag):
+    """Sets ``--config.a.b=value`` as the command line would."""
+    key, _, text = flag.removeprefix("--config.").partition("=")
+    *path, last = key.split(".")
+    for part in path:
+        config = config[part]
+    before = config[last]  # an unknown key raises here
+    kinds = {bool: lambda t: t == "True", tuple: lambda t: eval(t, {}), float: float}
+    config[last] = kinds.get(type(before), str)(text)
+    return before != config[last]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_variant_is_a_valid_configuration_that_differs_from_the_full_one(method):
+    variants = variants_of(method)
+    assert next(iter(variants)) == FULL
+    assert {"without relation", "without attribute", "without visual", "structure alone"} <= set(variants)
+    assert len({flags for flags in variants.values()}) == len(variants)
+    for name, flags in variants.items():
+        config = load_config(method)
+        changed = [apply(config, flag) for flag in flags]
+        read_settings(config)
+        assert any(changed) or name == FULL, name
+
+
+def test_runs_are_variants_times_seeds_and_a_variant_has_the_last_word():
+    cells = cells_of(["configs/eva.py:DBP15K/zh_en"], (0, 1), common=("--config.data.visual=simulated",))
+    assert len(cells) == 2 * len(variants_of("eva"))
+    without = next(cell for cell in cells if cell.labels["variant"] == "without visual")
+    assert without.overrides[:2] == ("--config.data.visual=simulated", "--config.data.visual=none")
+    only = cells_of(["configs/eva.py"], only=["without visual"])
+    assert [cell.labels["variant"] for cell in only] == ["without visual"]
+
+
+def test_the_table_says_what_a_part_is_worth(tmp_path):
+    configs = ["configs/mclea.py", "configs/eva.py"]
+    call = FakeRuns(lambda command: 0.55 if "--config.data.relation=none" in command else 0.7)
+    rows = run_cells(cells_of(configs, (0, 1)), tmp_path / "a.csv", tmp_path / "runs", call)
+    page = report(rows)
+    assert page.count("## configs/") == 2
+    (line,) = [row for row in page.splitlines() if row.startswith("| without relation")][:1]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["without relation", "0.550 ± 0.000", "-0.150", "0.650 ± 0.000", "0.600 ± 0.000",
+                     "0.550 ± 0.000", "2.0", "2.0", "2"]  # fmt: skip
+    assert "| full " in page
+
+
+def test_the_command_line_refuses_what_it_does_not_know(capsys):
+    for bad, message in (
+        (["--config", "configs/nothing.py", "--out", "o"], "no ablation of 'nothing'"),
+        (["--config", "configs/eva.py", "--out", "o", "--only", "without luck"], "no variant 'without luck'"),
+    ):
+        with pytest.raises(SystemExit):
+            parse(bad)
+        assert message in capsys.readouterr().err
+    asked = parse(
+        ["--config", "configs/eva.py:DBP15K/zh_en", "--out", "o", "--", "--config.data.visual=none"]
+    )
+    assert asked.common == ["--config.data.visual=none"]
+    assert method_of(asked.config[0]) == "eva"
