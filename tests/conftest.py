@@ -1,6 +1,11 @@
 """Fixtures that tests of every layer share."""
 
+import os
 from pathlib import Path
+
+# Before JAX is imported: XLA takes most of the suite's time, and programs this small gain nothing from its
+# later passes.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
 import jax
 import pytest
