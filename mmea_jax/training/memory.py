@@ -20,8 +20,8 @@ def evaluation_bytes(
     """Peak bytes of matching, whichever of its two parts needs more.
 
     One part scores ``rows`` against ``candidates``, with about three arrays of all pairs where a transport
-    plan is asked for; the other makes the alignment table of all ``entities``. Each holds its embeddings, their
-    concatenation and copies on the way, and one block of 32 MiB with its sorted form.
+    plan is asked for; the other makes the alignment table of all ``entities``. Each holds its embeddings,
+    their concatenation and copies on the way, and one block of 32 MiB with its sorted form.
 
     Args:
       rows: entities of KG 1 that are ranked.
