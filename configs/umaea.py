@@ -29,6 +29,8 @@ def get_config(mode: str = "") -> ConfigDict:
             "initial": "normal",  # of linear layers; 'uniform', smaller, is what the published code has
             "fills": ("visual",),  # absent rows filled in stage 1; () leaves them out, see models/umaea.py
             "imagines": ("visual",),  # modalities imagined where absent; () is the variant without CMMI
+            "refinement": True,  # late modality refinement L_IIR (ablation)
+            "confident": True,  # entity-level losses weighed by confidence (ablation)
             "inference": "static",  # joint embedding at inference; 'dynamic': weights of each entity
             "fusion_heads": 1,  # of the transformer layer
             "inner": 400,  # width of its feed-forward part

@@ -48,6 +48,8 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "umaea": {
         "without CMMI": ("--config.model.imagines=()",),
+        "without late refinement": ("--config.model.refinement=False",),
+        "without confidence": ("--config.model.confident=False",),
         "without filling of missing images": ("--config.model.fills=()",),
         "weights of each entity at inference": ("--config.model.inference=dynamic",),
     },

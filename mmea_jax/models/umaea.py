@@ -78,6 +78,8 @@ class Umaea(AlignmentModel):
       fills: modalities whose absent rows are filled in stage 1: dense ones by a draw from N(mean, std) of the
         known rows, sparse ones by an empty bag.
       imagines: modalities imagined where absent; none is the variant without CMMI.
+      refinement: whether the hidden tokens are aligned too (``L_IIR``).
+      confident: whether a pair's losses of entity-level alignment weigh by confidence.
       inference: joint embedding at inference: ``static``, by weights that all entities share, or
         ``dynamic``, by each entity's confidence.
       fusion_heads: heads of the transformer layer.
@@ -91,6 +93,8 @@ class Umaea(AlignmentModel):
 
     fills: tuple[str, ...] = (VISUAL,)
     imagines: tuple[str, ...] = (VISUAL,)
+    refinement: bool = True
+    confident: bool = True
     inference: str = "static"
     fusion_heads: int = 1
     inner: int = 400
@@ -162,7 +166,7 @@ class Umaea(AlignmentModel):
         views = self._see(inputs, pairs.T.reshape(-1), None, True, imagine)
         fused = self.fuse(views.vectors, views.there, True)
         losses, terms = self._hybrid_losses(views, fused, _pairs(views, pairs))
-        total = automatic(losses, self.loss_scales)
+        total = automatic(losses, self.loss_scales[: len(losses)])
         if not reconstruct:
             return total, terms
         own, own_terms = self._imagination_losses(views)
@@ -213,7 +217,7 @@ class Umaea(AlignmentModel):
         return _Guess(hybrid, code, unit(code.sampled))
 
     def _hybrid_losses(self, views: _Views, fused: Fused, batch: Pairs) -> tuple[Array, dict[str, Array]]:
-        """``L_GMI``, ``L_ECIA`` and ``L_IIR`` as float32[3], and the terms that they are made of."""
+        """``L_GMI``, ``L_ECIA`` and, if any, ``L_IIR``, and the terms that they are made of."""
         units, count = views.units, len(self.modalities)
         static, _ = self.fuse_static(units, views.there)
         real = jnp.broadcast_to(batch.real[:, None], (len(batch.real), len(views.guesses)))
@@ -225,25 +229,28 @@ class Umaea(AlignmentModel):
         # Confidence times the number of the entity's modalities: 1 on average. It has a gradient, too.
         own = jnp.sum(views.there, axis=1, keepdims=True)
         weights = smaller_confidence(fused.confidence * own)
-        hidden = [unit(fused.hidden[:, k]) for k in range(count)]
+        if not self.confident:
+            weights = jnp.ones_like(weights)
+        hidden = [unit(fused.hidden[:, k]) for k in range(count)] if self.refinement else []
         at = [self.modalities.index(m) for m in views.guesses]
         # All views of width d at once, which compiles faster.
+        late = len(hidden)
         contrasts = modal_contrasts(
             [*units, *hidden, *(guess.vector for guess in views.guesses.values())],
-            batch._replace(shared=jnp.concatenate([batch.shared, batch.shared, real], axis=1)),
+            batch._replace(shared=jnp.concatenate([batch.shared, batch.shared[:, :late], real], axis=1)),
             self.temperature,
-            jnp.concatenate([weights, jnp.ones_like(weights), weights[:, jnp.array(at, int)]], axis=1),
+            jnp.concatenate(
+                [weights, jnp.ones_like(weights[:, :late]), weights[:, jnp.array(at, int)]], axis=1
+            ),
         )
-        modal, late, guessed = jnp.split(contrasts, [count, 2 * count])
+        modal, refined, guessed = jnp.split(contrasts, [count, count + late])
         entity = kendall_of_shared(modal, self.log_variances, batch) + jnp.sum(guessed)
-        late_loss = kendall_of_shared(late, self.log_variances, batch)
-        return jnp.stack([jnp.sum(joint), entity, late_loss]), {
-            "joint": joint[0],
-            "static": joint[1],
-            **named(modal, self.modalities),
-            **named(late, self.modalities, "hidden_"),
-            **named(guessed, tuple(views.guesses), "imagined_"),
-        }
+        losses = [jnp.sum(joint), entity]
+        terms = {"joint": joint[0], "static": joint[1]} | named(modal, self.modalities)
+        if self.refinement:
+            losses.append(kendall_of_shared(refined, self.log_variances, batch))
+            terms |= named(refined, self.modalities, "hidden_")
+        return jnp.stack(losses), terms | named(guessed, tuple(views.guesses), "imagined_")
 
     def _imagination_losses(self, views: _Views) -> tuple[Array, dict[str, Array]]:
         """The weighted losses of CMMI float32[targets, 4], and as terms; on entities with the modality."""

@@ -13,7 +13,7 @@ from mmea_jax.losses.weighing import automatic, kendall
 from mmea_jax.models.umaea import Umaea
 from mmea_jax.nn.imagination import Imagination, hybrid_vector
 from mmea_jax.nn.normalise import unit
-from tests.models.cases import AlignmentCases, embed, gradients, inputs, pairs, trained, world
+from tests.models.cases import AlignmentCases, embed, gradients, inputs, losses, pairs, trained, world
 
 # One layer of attention: what is tested lies behind it, and XLA takes most of the time.
 SMALL = {"dropout": 0.0, "inner": 12, "width": 8, "layers": 1}
@@ -177,6 +177,22 @@ def test_the_losses_are_put_together_as_the_method_says():
     views[1] = kendall(jnp.stack([plain_terms[f"hidden_{m}"] for m in model.modalities]), p["log_variances"])
     hybrid = jnp.stack([plain_terms["joint"] + plain_terms["static"], *views])
     np.testing.assert_allclose(plain, automatic(hybrid, p["loss_scales"]), rtol=1e-5)
+
+
+def test_late_refinement_and_confidence_can_be_switched_off():
+    """Parameters are drawn by name, so all three models have the same ones."""
+    full, unrefined, plain = make(), make(refinement=False), make(confident=False)
+    p = trained(full)["params"]
+    _, terms = losses(full, pairs())
+    total, kept = losses(unrefined, pairs())
+    assert set(terms) - set(kept) == {f"hidden_{m}" for m in full.modalities}
+    entity = kendall(jnp.stack([kept[m] for m in full.modalities]), p["log_variances"])
+    two = jnp.stack([kept["joint"] + kept["static"], entity])
+    np.testing.assert_allclose(total, automatic(two, p["loss_scales"][:2]), rtol=1e-5)
+    _, unweighted = losses(plain, pairs())
+    for name, value in terms.items():
+        weighed = name in full.modalities
+        assert (abs(unweighted[name] - value) > 1e-4) == weighed, name
 
 
 def test_reconstruction_is_learnt_from_entities_with_an_image_alone():
