@@ -54,8 +54,7 @@ def _stored(path: Path) -> KnowledgeGraphs | None:
         # Opened here, for np.load leaves a file that is no archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _from_arrays(dict(arrays))
-    # Damaged archives raise a dozen types, NotImplementedError and RuntimeError among them; whichever
-    # it is, the source files are there to be read again.
+    # Damaged archives raise a dozen types of error; whichever it is, the source files can be read again.
     except Exception:
         return None
 

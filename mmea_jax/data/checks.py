@@ -1,6 +1,6 @@
 """Options of the data layer, checked before a file is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmea_jax.data.options import DataOptions
 from mmea_jax.errors import InputError, closest
@@ -34,26 +34,46 @@ def check(options: DataOptions) -> None:
         check_ratio("data.valid_ratio", options.valid_ratio)
     for modality in options.neighbours:
         check_choice("a modality of data.neighbours", modality, _BAGS)
-    for field, least in _LEAST.items():
-        value = getattr(options, field)
-        if not isinstance(value, int) or value < least:
-            raise InputError(
-                f"data.{field} = {value!r}",
-                expected=f"an integer from {least}",
-                mend=f"change --config.data.{field}",
-            )
+    check_least(options, _LEAST)
+    check_shares(options, MODALITIES)
     for option, shares in (("data.missing", options.missing), ("data.ambiguous", options.ambiguous)):
         for modality, share in shares.items():
-            check_choice(f"a key of {option}", modality, [m for m in MODALITIES if m != STRUCTURE])
-            # To repeat no row is a point of a sweep; to keep no row is a modality switched off.
-            if option != "data.ambiguous" or share != 0:
-                check_ratio(f"{option}.{modality}", share)
             if getattr(options, modality) == "none":
                 raise InputError(
                     f"{option}.{modality} = {share} with data.{modality} = 'none'",
                     expected="a modality that is switched on",
                     mend=f"leave --config.{option}.{modality} out, or set --config.data.{modality}",
                 )
+
+
+def check_least(options: object, least: Mapping[str, int]) -> None:
+    """Refuses fields of ``options`` that are no integers or below their ``least`` value.
+
+    Raises:
+      InputError: naming the option, the value and the least one.
+    """
+    for field, lowest in least.items():
+        value = getattr(options, field)
+        if not isinstance(value, int) or value < lowest:
+            raise InputError(
+                f"data.{field} = {value!r}",
+                expected=f"an integer from {lowest}",
+                mend=f"change --config.data.{field}",
+            )
+
+
+def check_shares(options: object, modalities: Sequence[str]) -> None:
+    """Refuses shares in ``options.missing`` and ``options.ambiguous`` out of range or of no such modality.
+
+    Raises:
+      InputError: naming the option and what is allowed.
+    """
+    for option, shares in (("data.missing", options.missing), ("data.ambiguous", options.ambiguous)):
+        for modality, share in shares.items():
+            check_choice(f"a key of {option}", modality, [m for m in modalities if m != STRUCTURE])
+            # To repeat no row is a point of a sweep; to keep no row is a modality switched off.
+            if option != "data.ambiguous" or share != 0:
+                check_ratio(f"{option}.{modality}", share)
 
 
 def check_choice(option: str, value: object, allowed: Sequence[str]) -> None:

@@ -19,10 +19,9 @@ from mmea_jax.data.completion_world import generate_completion
 from mmea_jax.data.degrade import degrade
 from mmea_jax.data.formats import openke
 from mmea_jax.data.knowledge_graphs import Dense
-from mmea_jax.errors import InputError, closest
+from mmea_jax.data.locate import SYNTHETIC, locate
+from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import TEXT, VISUAL, Modality
-
-SYNTHETIC = "synthetic"
 
 
 def load_completion(options: CompletionOptions) -> CompletionGraph:
@@ -40,7 +39,7 @@ def load_completion(options: CompletionOptions) -> CompletionGraph:
         kept = {m: rows for m, rows in graph.modalities.items() if on[m]}
         graph = dataclasses.replace(graph, modalities=kept)
     else:
-        folder = _folder(options)
+        folder = locate(options.root, options.dataset, openke.MARK)
         graph, parts = _read(folder, options)
         graph = _divided(graph, parts, options)
         graph = _with_features(graph, folder, options)
@@ -68,27 +67,6 @@ def describe_completion(graph: CompletionGraph) -> list[str]:
 def names_seen(graph: CompletionGraph) -> np.ndarray:
     """bool[test triples]: those whose two entities training triples name."""
     return graph.seen()[graph.test[:, [0, 2]]].all(axis=1)
-
-
-def _folder(options: CompletionOptions) -> Path:
-    if options.root is None:
-        raise InputError(
-            f"data set {options.dataset!r} without a root",
-            expected="the folder that holds the data sets",
-            mend="give it with --config.data.root, or leave the data set out for the generated one",
-        )
-    root = Path(options.root)
-    known, folder = openke.folders(root), root / options.dataset
-    # A folder that holds files but lacks that one is a damaged data set; its reader says what is missing.
-    if options.dataset not in known and not any(p.is_file() for p in folder.glob("*")):
-        there = ", ".join([SYNTHETIC, *known])
-        raise InputError(
-            f"the data set {options.dataset!r}{closest(options.dataset, [*known, SYNTHETIC])}",
-            expected=f"one of {there}",
-            mend="choose one of these, or correct --config.data.root",
-            file=root,
-        )
-    return folder
 
 
 def _read(folder: Path, options: CompletionOptions) -> tuple[CompletionGraph, dict[str, np.ndarray]]:

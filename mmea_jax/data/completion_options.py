@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmea_jax.data.checks import check_choice, check_ratio
+from mmea_jax.data.checks import check_choice, check_least, check_ratio, check_shares
 from mmea_jax.data.options import SyntheticOptions
-from mmea_jax.errors import InputError
-from mmea_jax.vocabulary import COMPLETION_MODALITIES, STRUCTURE
+from mmea_jax.vocabulary import COMPLETION_MODALITIES
 
 _CHOICES = {
     "visual": ("auto", "files", "simulated", "none"),
@@ -52,16 +51,5 @@ def check(options: CompletionOptions) -> None:
         check_choice(f"data.{field}", getattr(options, field), allowed)
     for field in ("valid_ratio", "simulated_present"):
         check_ratio(f"data.{field}", getattr(options, field))
-    for field, least in _LEAST.items():
-        value = getattr(options, field)
-        if not isinstance(value, int) or value < least:
-            raise InputError(
-                f"data.{field} = {value!r}",
-                expected=f"an integer from {least}",
-                mend=f"change --config.data.{field}",
-            )
-    for option, shares in (("data.missing", options.missing), ("data.ambiguous", options.ambiguous)):
-        for modality, share in shares.items():
-            check_choice(f"a key of {option}", modality, [m for m in COMPLETION_MODALITIES if m != STRUCTURE])
-            if option != "data.ambiguous" or share != 0:
-                check_ratio(f"{option}.{modality}", share)
+    check_least(options, _LEAST)
+    check_shares(options, COMPLETION_MODALITIES)

@@ -8,16 +8,15 @@ from mmea_jax.data.checks import check
 from mmea_jax.data.degrade import degrade
 from mmea_jax.data.formats import published
 from mmea_jax.data.knowledge_graphs import KnowledgeGraphs, Split
+from mmea_jax.data.locate import SYNTHETIC, locate
 from mmea_jax.data.neighbourhood import with_neighbours
 from mmea_jax.data.options import DataOptions
 from mmea_jax.data.simulate import simulated_visual
 from mmea_jax.data.splits import make_split
 from mmea_jax.data.synthetic import generate
 from mmea_jax.data.visual import read_visual
-from mmea_jax.errors import InputError, closest
 from mmea_jax.vocabulary import MODALITIES, STRUCTURE, VISUAL, Modality
 
-SYNTHETIC = "synthetic"
 # The data set whose published links give four entities two counterparts.
 _CONTRADICTING = "FBDB15K"
 
@@ -53,26 +52,7 @@ def dataset_folder(options: DataOptions) -> Path:
     Raises:
       InputError: no root, no such root, or no such data set in it; the error names the closest.
     """
-    if options.root is None:
-        raise InputError(
-            f"data set {options.dataset!r} without a root",
-            expected="the folder that holds the data sets",
-            mend="give it with --config.data.root, or leave the data set out for the generated one",
-        )
-    root = Path(options.root)
-    marks = [mark for depth in ("*", "*/*") for mark in root.glob(f"{depth}/{published.MARK}")]
-    known = sorted(str(mark.parent.relative_to(root)) for mark in marks)
-    folder = root / options.dataset
-    # A folder that holds files but lacks that one is a damaged data set; its reader says what is missing.
-    if options.dataset not in known and not any(p.is_file() for p in folder.glob("*")):
-        there = f"{SYNTHETIC}{''.join(f', {name}' for name in known)}"
-        raise InputError(
-            f"the data set {options.dataset!r}{closest(options.dataset, [*known, SYNTHETIC])}",
-            expected=f"one of {there}",
-            mend="choose one of these, or correct --config.data.root",
-            file=root,
-        )
-    return folder
+    return locate(options.root, options.dataset, published.MARK)
 
 
 def switched_on(options: DataOptions) -> tuple[Modality, ...]:

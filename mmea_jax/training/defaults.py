@@ -6,10 +6,9 @@ import os
 from ml_collections import ConfigDict, config_dict
 
 from mmea_jax.data import DataOptions, SyntheticOptions
+from mmea_jax.data.locate import SYNTHETIC
 from mmea_jax.training.options import IterativeOptions, MatchingOptions, TrainOptions
 from mmea_jax.vocabulary import MODALITIES
-
-SYNTHETIC = "synthetic"
 
 
 def base_config(method: str, mode: str = "") -> ConfigDict:

@@ -1,17 +1,16 @@
 """The registry of methods: from a name and its hyperparameters to a module."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 
-from mmea_jax.errors import InputError, closest
 from mmea_jax.models.eva import Eva
 from mmea_jax.models.mclea import Mclea
 from mmea_jax.models.meaformer import Meaformer
 from mmea_jax.models.mimea import Mimea
 from mmea_jax.models.umaea import Umaea
+from mmea_jax.training.records import check_method, field_names, refuse_unknown
 
 METHODS: dict[str, type[nn.Module]] = {
     "eva": Eva,
@@ -31,13 +30,8 @@ def hyperparameters(method: str) -> tuple[str, ...]:
     Raises:
       InputError: no such method; the error names the closest.
     """
-    if method not in METHODS:
-        raise InputError(
-            f"the method {method!r}{closest(method, METHODS)}",
-            expected=f"one of {', '.join(METHODS)}",
-            mend="change --config.method",
-        )
-    return tuple(f.name for f in dataclasses.fields(METHODS[method]) if f.name not in _FROM_DATA)
+    check_method(method, METHODS)
+    return field_names(METHODS[method], without=_FROM_DATA)
 
 
 def make_model(
@@ -54,12 +48,5 @@ def make_model(
     Raises:
       InputError: an unknown method or hyperparameter.
     """
-    known = hyperparameters(method)
-    for key in values:
-        if key not in known:
-            raise InputError(
-                f"the key model.{key}{closest(key, known)}",
-                expected=f"a hyperparameter of {method}: {', '.join(known)}",
-                mend=f"correct or drop --config.model.{key}",
-            )
+    refuse_unknown(values, hyperparameters(method), "model.", f"a hyperparameter of {method}:")
     return METHODS[method](modalities=modalities, num_entities=num_entities, **values)

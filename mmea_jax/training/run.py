@@ -1,6 +1,5 @@
-"""One run, from a configuration to results: load, train, evaluate, write."""
+"""An alignment run: its data, its trainer, and what it measures."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -9,13 +8,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from mmea_jax.data import describe, load
-from mmea_jax.errors import InputError
 from mmea_jax.matching import alignment_table, gold_ranks, metrics, mutual_nearest
-from mmea_jax.training import memory, system
-from mmea_jax.training.checkpoints import Checkpoints, load_params, save_params
+from mmea_jax.training import memory
 from mmea_jax.training.embedder import Embedder
 from mmea_jax.training.evaluate import (
     alignment_rows,
@@ -34,17 +30,14 @@ from mmea_jax.training.scores import check_score, make_scorer, matched_width
 from mmea_jax.training.settings import Settings
 from mmea_jax.training.stages import planned
 from mmea_jax.training.summary import event_line, header, training_results
-from mmea_jax.training.trainer import Progress, Trainer
-from mmea_jax.training.writers import RunFolder
+from mmea_jax.training.task_run import TaskRun
+from mmea_jax.training.trainer import Event, Progress, Trainer
 
 log = logging.getLogger("mmea_jax")
 
-# Where the selected weights are, below the work directory.
-BEST = Path("checkpoints") / "best"
 
-
-class Run:
-    """A run of one configuration on one data set.
+class Run(TaskRun):
+    """A run of an alignment method on one data set.
 
     Args:
       settings: checked options.
@@ -57,9 +50,7 @@ class Run:
 
     def __init__(self, settings: Settings, config: dict, folder: Path):
         started = time.perf_counter()
-        self.settings, self._config = settings, config
-        self.folder = RunFolder(folder)
-        self.folder.check_config(config)
+        super().__init__(settings, config, folder)
         self.kgs, self.split = load(settings.data)
         if settings.train.pivot != "none":
             self.split = pivot_split(self.kgs, self.split, settings.train.pivot, settings.train.pivots)
@@ -82,36 +73,6 @@ class Run:
         if settings.train.protocol != "published":
             self._selection_sides = with_distractors(self._selection(), self.split.train, self.kgs)
         self.evaluate_seconds = 0.0
-
-    def train(self) -> dict:
-        """Trains, evaluates and writes everything of spec/data.md 6; returns the results."""
-        trainer = self._trainer()
-        progress = trainer.initial()
-        needed = self._refuse_excess(trainer, progress)
-        log.info("estimated peak memory: %.2f GiB", needed / 2**30)
-        self.folder.write_config(self._config)
-        with Checkpoints(self.folder.path / "checkpoints" / "steps") as self._checkpoints:
-            progress = self._resume(trainer) or progress
-            started = time.perf_counter()
-            self._follow(trainer, progress)
-            train_seconds = time.perf_counter() - started
-        save_params(self.folder.path / BEST, progress.best, {"method": self.settings.method})
-        results = self._results(progress.best)
-        results |= training_results(progress, self.settings.train, self.kgs)
-        results["seconds"] = {
-            "load": self.load_seconds,
-            "compile": trainer.compile_seconds,
-            "train": train_seconds,
-            "evaluate": self.evaluate_seconds,
-        }
-        results["memory_estimate_bytes"] = needed
-        return self._finish(results)
-
-    def evaluate(self) -> dict:
-        """Evaluates the weights that the work directory holds; returns the results."""
-        results = self._results(self._load_params())
-        results["seconds"] = {"load": self.load_seconds, "evaluate": self.evaluate_seconds}
-        return self._finish(results)
 
     def align(self) -> Path:
         """Writes ``alignment.tsv`` from the weights that the work directory holds; returns its path."""
@@ -156,49 +117,28 @@ class Run:
         pairs = mutual_nearest(scorer, self.settings.matching.csls_k).pairs
         return np.stack([own[pairs[:, side]] for side, own in enumerate(entities)], axis=1)
 
-    def _refuse_excess(self, trainer: Trainer, progress: Progress) -> int:
-        """Compiles the first stage and refuses the run if it will not fit; returns the estimate in bytes."""
-        log.info("compiling")
-        rows, candidates = len(self._sides.left), len(self._sides.right)
+    def _evaluation_bytes(self) -> int:
         matching = self.settings.matching
-        width = matched_width(self.model, matching.score, matching.context)
-        context = matched_width(self.model, "joint") if matching.context else 0
-        needed = memory.estimate(
-            trainer.compile(progress),
-            memory.tree_bytes(self.inputs),
-            memory.tree_bytes(progress.best),
-            memory.evaluation_bytes(
-                rows, candidates, self.kgs.num_entities, width, context, matching.assignment
-            ),
+        return memory.evaluation_bytes(
+            len(self._sides.left),
+            len(self._sides.right),
+            self.kgs.num_entities,
+            matched_width(self.model, matching.score, matching.context),
+            matched_width(self.model, "joint") if matching.context else 0,
+            matching.assignment,
         )
-        memory.refuse_excess(needed, system.available_memory_bytes(), self.settings.train.memory_limit)
-        return needed
 
-    def _follow(self, trainer: Trainer, progress: Progress) -> None:
-        """Runs the training loop under a progress bar; logs and saves where the loop has validated."""
-        done = sum(record.epochs for record in progress.records)
-        with (
-            contextlib.closing(self.folder),
-            tqdm(total=trainer.epochs, initial=done, unit="epoch", dynamic_ncols=True) as bar,
-        ):
-            for event in trainer.run(progress):
-                bar.update()
-                shown = {"loss": f"{event.terms['loss']:.3f}"}
-                if event.valid_mrr is not None:
-                    shown["valid MRR"] = f"{event.valid_mrr:.3f}"
-                bar.set_postfix(shown, refresh=False)
-                line = event_line(event)
-                if event.valid_mrr is not None:
-                    line["valid"] = self._validated
-                self.folder.log(line)
-                if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
-                    self._save(progress)
+    def _epochs_done(self, progress: Progress) -> int:
+        return sum(record.epochs for record in progress.records)
 
-    def _save(self, progress: Progress) -> None:
-        self._checkpoints.save(int(progress.state.step), *to_checkpoint(progress))
+    def _line(self, event: Event) -> dict:
+        line = event_line(event)
+        return line if event.valid_mrr is None else line | {"valid": self._validated}
+
+    def _checkpoint(self, progress: Progress) -> tuple:
+        return int(progress.state.step), *to_checkpoint(progress)
 
     def _resume(self, trainer: Trainer) -> Progress | None:
-        """What an earlier, unfinished run of the same configuration left, or ``None``."""
         found = self._checkpoints.restore(lambda meta: abstract_arrays(trainer, meta))
         if found is None:
             return None
@@ -209,18 +149,6 @@ class Run:
             "resuming after stage %s, epoch %d, step %d", progress.records[-1].name, progress.epoch, step
         )
         return progress
-
-    def _load_params(self):
-        abstract = jax.eval_shape(lambda: self._trainer().initial().best)
-        found = load_params(self.folder.path / BEST, abstract)
-        if found is None:
-            raise InputError(
-                "no trained weights",
-                expected="the work directory of a finished run",
-                mend="train first, with --mode train and the same --workdir",
-                file=self.folder.path,
-            )
-        return found[0]
 
     def _results(self, params) -> dict:
         """Everything that is measured on the test links, and the alignment table."""
@@ -240,6 +168,9 @@ class Run:
             results["pivots"] = pivot_report(self.kgs, self.split, settings.train.pivot)
         self.evaluate_seconds += time.perf_counter() - started
         return results
+
+    def _training_results(self, progress: Progress) -> dict:
+        return training_results(progress, self.settings.train, self.kgs)
 
     def _write_alignment(self, params):
         """Writes ``alignment.tsv``; returns its path and the confidence model behind it.
@@ -269,11 +200,3 @@ class Run:
         path = self.folder.path / "alignment.tsv"
         alignment_table.write_tsv(path, table)
         return path, confidence
-
-    def _finish(self, results: dict) -> dict:
-        results["peak_memory_bytes"] = system.peak_memory_bytes()
-        results["devices"] = system.device_info()
-        results["versions"] = system.versions()
-        self.folder.write_results(results)
-        self.folder.close()
-        return results

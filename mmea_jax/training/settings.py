@@ -7,7 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from mmea_jax.data import DataOptions, SyntheticOptions
-from mmea_jax.errors import InputError, closest
+from mmea_jax.errors import InputError
 from mmea_jax.training.methods import hyperparameters
 from mmea_jax.training.options import (
     IterativeOptions,
@@ -16,6 +16,7 @@ from mmea_jax.training.options import (
     check_matching,
     check_train,
 )
+from mmea_jax.training.records import asked_shares, field_names, read_record, refuse_unknown
 from mmea_jax.training.stages import Stage
 
 
@@ -39,13 +40,12 @@ def read_settings(config: ConfigDict) -> Settings:
       InputError: an unknown key, or a value outside its range.
     """
     values = config.to_dict()
-    _known(values, [f.name for f in dataclasses.fields(Settings)], "")
-    known = hyperparameters(values["method"])
-    _known(values["model"], known, "model.")
+    refuse_unknown(values, field_names(Settings), "")
+    refuse_unknown(values["model"], hyperparameters(values["method"]), "model.")
     train = dict(values["train"])
-    train["iterative"] = _read(IterativeOptions, train["iterative"], "train.iterative.")
-    train = _read(TrainOptions, train, "train.")
-    matching = _read(MatchingOptions, values["matching"], "matching.")
+    train["iterative"] = read_record(IterativeOptions, train["iterative"], "train.iterative.")
+    train = read_record(TrainOptions, train, "train.")
+    matching = read_record(MatchingOptions, values["matching"], "matching.")
     check_train(train)
     check_matching(matching)
     data = _data(values["data"])
@@ -62,17 +62,15 @@ def read_settings(config: ConfigDict) -> Settings:
 
 def _data(values: dict) -> DataOptions:
     values = dict(values)
-    values["synthetic"] = _read(SyntheticOptions, values["synthetic"], "data.synthetic.")
-    # 1 keeps every row and 0 repeats none: as if not asked for, also for a modality that is switched off.
-    values["missing"] = {m: share for m, share in values["missing"].items() if share != 1}
-    values["ambiguous"] = {m: share for m, share in values["ambiguous"].items() if share != 0}
+    values["synthetic"] = read_record(SyntheticOptions, values["synthetic"], "data.synthetic.")
+    values |= asked_shares(values)
     values["root"] = Path(values["root"])
     values["cache"] = Path(values["cache"]) if values["cache"] else None
-    return _read(DataOptions, values, "data.")
+    return read_record(DataOptions, values, "data.")
 
 
 def _stage(name: str, values: dict) -> Stage:
-    stage = _read(Stage, {"name": name, **values}, f"stages.{name}.")
+    stage = read_record(Stage, {"name": name, **values}, f"stages.{name}.")
     for key in ("epochs", "batch_size"):
         if getattr(stage, key) < 1:
             raise InputError(
@@ -81,18 +79,3 @@ def _stage(name: str, values: dict) -> Stage:
                 mend=f"change --config.stages.{name}.{key}",
             )
     return stage
-
-
-def _read(record: type, values: dict, prefix: str):
-    _known(values, [f.name for f in dataclasses.fields(record)], prefix)
-    return record(**values)
-
-
-def _known(values: dict, known: list[str] | tuple[str, ...], prefix: str) -> None:
-    for key in values:
-        if key not in known:
-            raise InputError(
-                f"the key {prefix}{key}{closest(key, known)}",
-                expected=f"one of {', '.join(known)}",
-                mend=f"correct or drop --config.{prefix}{key}",
-            )

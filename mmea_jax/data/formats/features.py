@@ -116,7 +116,7 @@ def _from_npz(path: Path) -> Features:
             return _from_arrays(dict(arrays), path)
     except InputError:
         raise
-    # Damaged archives raise a dozen types, NotImplementedError and RuntimeError among them.
+    # Damaged archives raise a dozen types of error.
     except Exception as error:
         raise InputError(
             f"no sound .npz ({error})",

@@ -97,12 +97,6 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> np.ndarra
     return rows[:, [0, 2, 1]].astype(np.int32)
 
 
-def folders(root: Path) -> list[str]:
-    """Data sets of this layout in ``root``, one or two folders deep; sorted."""
-    marks = [mark for depth in ("*", "*/*") for mark in root.glob(f"{depth}/{MARK}")]
-    return sorted(str(mark.parent.relative_to(root)) for mark in marks)
-
-
 def dictionaries(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of entities and of relations."""
     return read_dictionary(folder / MARK), read_dictionary(folder / RELATIONS)

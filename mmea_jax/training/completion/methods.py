@@ -1,6 +1,5 @@
 """The registry of completion methods: from a name and its hyperparameters to a module."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from mmea_jax.errors import InputError, closest
 from mmea_jax.models.adamf_mat import AdamfMat
 from mmea_jax.nn.scorers import make_scorer
 from mmea_jax.training.completion.options import CompletionTrainOptions
+from mmea_jax.training.records import check_method, field_names, refuse_unknown
 
 _STRUCTURE_ONLY = {"modal": "none", "adversarial": 0.0}
 # What a method's name settles; a configuration may not say otherwise.
@@ -27,13 +27,8 @@ def hyperparameters(method: str) -> tuple[str, ...]:
     Raises:
       InputError: no such method; the error names the closest.
     """
-    if method not in METHODS:
-        raise InputError(
-            f"the method {method!r}{closest(method, METHODS)}",
-            expected=f"one of {', '.join(METHODS)}",
-            mend="change --config.method",
-        )
-    return tuple(f.name for f in dataclasses.fields(AdamfMat) if f.name not in _FROM_DATA)
+    check_method(method, METHODS)
+    return field_names(AdamfMat, without=_FROM_DATA)
 
 
 def check_model(method: str, values: Mapping[str, Any], train: CompletionTrainOptions) -> None:
@@ -42,14 +37,7 @@ def check_model(method: str, values: Mapping[str, Any], train: CompletionTrainOp
     Raises:
       InputError: naming the key, the value and what is allowed.
     """
-    known = hyperparameters(method)
-    for key in values:
-        if key not in known:
-            raise InputError(
-                f"the key model.{key}{closest(key, known)}",
-                expected=f"a hyperparameter of {method}: {', '.join(known)}",
-                mend=f"correct or drop --config.model.{key}",
-            )
+    refuse_unknown(values, hyperparameters(method), "model.", f"a hyperparameter of {method}:")
     for key, value in METHODS[method].items():
         if values.get(key, value) != value:
             raise InputError(

@@ -8,7 +8,6 @@ from ml_collections import ConfigDict
 
 from mmea_jax.data import SyntheticOptions
 from mmea_jax.data.completion_options import CompletionOptions
-from mmea_jax.errors import InputError, closest
 from mmea_jax.training.completion.methods import check_model
 from mmea_jax.training.completion.options import (
     AnswerOptions,
@@ -16,6 +15,7 @@ from mmea_jax.training.completion.options import (
     check_answers,
     check_completion_train,
 )
+from mmea_jax.training.records import asked_shares, field_names, read_record, refuse_unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,38 +38,20 @@ def read_completion_settings(config: ConfigDict) -> CompletionSettings:
       InputError: an unknown key, or a value outside its range.
     """
     values = config.to_dict()
-    _known(values, CompletionSettings, "")
-    train = _read(CompletionTrainOptions, values["train"], "train.")
+    refuse_unknown(values, field_names(CompletionSettings), "")
+    train = read_record(CompletionTrainOptions, values["train"], "train.")
     check_completion_train(train)
-    answers = _read(AnswerOptions, values["answers"], "answers.")
+    answers = read_record(AnswerOptions, values["answers"], "answers.")
     check_answers(answers)
     check_model(values["method"], values["model"], train)
     data = dict(values["data"])
-    data["synthetic"] = _read(SyntheticOptions, data["synthetic"], "data.synthetic.")
-    # 1 keeps every row and 0 repeats none: as if not asked for, also for a modality that is switched off.
-    data["missing"] = {m: share for m, share in data["missing"].items() if share != 1}
-    data["ambiguous"] = {m: share for m, share in data["ambiguous"].items() if share != 0}
+    data["synthetic"] = read_record(SyntheticOptions, data["synthetic"], "data.synthetic.")
+    data |= asked_shares(data)
     data["root"] = Path(data["root"])
-    data = _read(CompletionOptions, data, "data.")
+    data = read_record(CompletionOptions, data, "data.")
     if train.protocol == "published":
         # The published code holds nothing out and takes the last epoch.
         data = dataclasses.replace(data, validation="none")
     return CompletionSettings(
         values["task"], values["method"], values["seed"], data, values["model"], train, answers
     )
-
-
-def _read(record: type, values: dict, prefix: str):
-    _known(values, record, prefix)
-    return record(**values)
-
-
-def _known(values: dict, record: type, prefix: str) -> None:
-    known = [f.name for f in dataclasses.fields(record)]
-    for key in values:
-        if key not in known:
-            raise InputError(
-                f"the key {prefix}{key}{closest(key, known)}",
-                expected=f"one of {', '.join(known)}",
-                mend=f"correct or drop --config.{prefix}{key}",
-            )
