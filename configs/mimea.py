@@ -44,5 +44,5 @@ def get_config(mode: str = "") -> ConfigDict:
     # Chosen on validation links of DBP15K/zh_en (experiments/results/mimea.md):
     config.data.bag_width = 4000
     config.matching.score = "joint+modal"
-    config.matching.context = 2.0
+    config.matching.consensus = 3
     return config

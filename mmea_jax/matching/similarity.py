@@ -14,7 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# A block of this many scores (32 MiB) amortises the matrix product and still fits caches and small devices.
+from mmea_jax import partition
+
+# A block of this many scores (32 MiB) amortises the matrix product and still fits caches and small devices;
+# each device has one of its own.
 _BLOCK_SCORES = 1 << 23
 _MAX_BLOCK_ROWS = 512
 
@@ -38,6 +41,20 @@ class ShiftedBlock:
         left, row_shift = left
         right, column_shift = right
         return self.scale * self.inner(left, right) + row_shift[:, None] + column_shift[None, :]
+
+
+@dataclasses.dataclass(frozen=True)
+class SupportedBlock:
+    """``inner`` plus sparse scores of the rows; equal whenever its field is, so it never retraces."""
+
+    inner: BlockFunction
+
+    def __call__(self, left: PyTree, right: PyTree) -> jax.Array:
+        left, columns, values = left
+        scores = self.inner(left, right)
+        # Columns out of range, as those of padding are made, add nothing.
+        columns = jnp.where(columns < 0, scores.shape[1], columns)
+        return scores.at[jnp.arange(scores.shape[0])[:, None], columns].add(values, mode="drop")
 
 
 @partial(
@@ -79,7 +96,8 @@ class Scorer:
     def rows_per_block(self) -> int:
         """The resolved ``block_rows``, never more than ``n``."""
         n, m = self.shape
-        rows = self.block_rows or min(_MAX_BLOCK_ROWS, max(8, _BLOCK_SCORES // m // 8 * 8))
+        own = min(_MAX_BLOCK_ROWS, max(8, _BLOCK_SCORES // m // 8 * 8))
+        rows = self.block_rows or own * partition.parts()
         return min(rows, n)
 
     def shifted(self, scale: float, row_shift: jax.Array, column_shift: jax.Array) -> "Scorer":
@@ -90,6 +108,18 @@ class Scorer:
             right=(self.right, column_shift),
             block=ShiftedBlock(self.block, float(scale)),
         )
+
+    def supported(self, columns: jax.Array, values: jax.Array) -> "Scorer":
+        """The scorer plus ``values`` float32[n, S] at ``columns`` int32[n, S]; negative columns are none."""
+        return dataclasses.replace(
+            self,
+            left=(self.left, jnp.asarray(columns), jnp.asarray(values)),
+            block=SupportedBlock(self.block),
+        )
+
+    def masked(self, left_open: jax.Array, right_open: jax.Array) -> "Scorer":
+        """The scorer with only these rows and columns open."""
+        return dataclasses.replace(self, left_open=left_open, right_open=right_open)
 
 
 def unit_rows(x: jax.Array) -> jax.Array:
@@ -163,13 +193,14 @@ def sweep(scorer: Scorer, carry: PyTree, *visits: Callable[[PyTree, Block], PyTr
         return x.reshape(count, rows, *x.shape[1:])
 
     left, left_open = jax.tree.map(in_blocks, (scorer.left, scorer.left_open))
+    left = jax.tree.map(lambda x: partition.by_rows(x, axis=1), left)
 
     def step(state, index):
         carry, finite = state
         at = lax.rem(index, count)
         own_left, own_open = jax.tree.map(lambda x: x[at], (left, left_open))
         # The barrier stops the compiler from moving the product into the branches below.
-        scores = lax.optimization_barrier(scorer.block(own_left, scorer.right))
+        scores = lax.optimization_barrier(partition.by_rows(scorer.block(own_left, scorer.right)))
         finite &= jnp.isfinite(scores).all()
         open_rows = at * rows + jnp.arange(rows) < n
         if own_open is not None:
@@ -181,7 +212,24 @@ def sweep(scorer: Scorer, carry: PyTree, *visits: Callable[[PyTree, Block], PyTr
 
     steps = jnp.arange(len(visits) * count, dtype=jnp.int32)
     (carry, finite), _ = lax.scan(step, (carry, jnp.array(True)), steps)
-    return carry, finite
+    return jax.tree.map(partition.everywhere, (carry, finite))
+
+
+def best_of_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
+    """The ``min(k, b)`` best of every column of ``[b, m]``: values and rows, [m, ·]; ties as ``lax.top_k``.
+
+    Where several devices hold the rows, each finds its own best first, so that those alone are exchanged.
+    """
+    b, m = scores.shape
+    parts = partition.parts()
+    if parts == 1 or b % parts:
+        return lax.top_k(scores.T, min(k, b))
+    own = partition.by_rows(scores.reshape(parts, b // parts, m)).transpose(0, 2, 1)
+    values, rows = lax.top_k(partition.by_rows(own), min(k, b // parts))
+    rows += jnp.arange(0, b, b // parts, dtype=rows.dtype)[:, None, None]
+    values, rows = (x.transpose(1, 0, 2).reshape(m, -1) for x in (values, rows))
+    values, order = lax.top_k(values, min(k, b, values.shape[1]))
+    return values, jnp.take_along_axis(rows, order, axis=1)
 
 
 def put_rows(target: jax.Array, block: Block, values: jax.Array) -> jax.Array:

@@ -7,6 +7,21 @@ from mmea_jax.nn.beta import Beta
 
 
 @struct.dataclass
+class Support:
+    """What the neighbours of ``K`` entities say about their counterparts (`matching.consensus`).
+
+    Attributes:
+      entities: int32[K], the entities themselves.
+      columns: int32[K, S], entities of KG 2 that have support, −1 for none, as in all rows of KG 2 itself.
+      values: float32[K, S], how much, 0 for none.
+    """
+
+    entities: Array
+    columns: Array
+    values: Array
+
+
+@struct.dataclass
 class Embeddings:
     """Embeddings of ``K`` entities.
 
@@ -15,8 +30,7 @@ class Embeddings:
       joint: float32[K, D], unit rows.
       confidence: float32[K, M], the weight of each modality, 0 for an absent one, summing to 1.
       distribution: joint Beta distributions, for methods that have them.
-      context: float32[K, D], what the neighbours' joint embeddings say, where a comparison wants it: rows
-        as long as the root of its weight, zero for an entity without neighbours.
+      support: of the neighbours' matches, where a comparison wants it.
       modalities: names of the columns of ``confidence``. The order of ``modal`` says nothing: JAX sorts a
         dictionary's keys wherever it crosses a jit boundary.
     """
@@ -25,7 +39,7 @@ class Embeddings:
     joint: Array
     confidence: Array
     distribution: Beta | None = None
-    context: Array | None = None
+    support: Support | None = None
     modalities: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     def ordered(self) -> dict[str, Array]:

@@ -2,19 +2,20 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 
 from mmea_jax.errors import InputError, closest
 from mmea_jax.matching import Scorer, concatenate_weighted
-from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.models.embeddings import Embeddings, Support
 from mmea_jax.nn.beta import mean_statistics, natural_parameters
 
 SCORES = ("joint", "joint+modal", "joint+importance", "kl")
 
 
-def check_score(how: str, has_distribution: bool = True, context: float = 0.0) -> None:
+def check_score(how: str, has_distribution: bool = True, consensus: int = 0) -> None:
     """Refuses a way of comparison that is unknown, or that the model does not offer.
 
-    ``kl`` compares distributions, which cannot be averaged over neighbours as vectors can.
+    ``kl`` has no largest score that a support could be weighed by.
 
     Raises:
       InputError: naming the allowed values.
@@ -26,11 +27,11 @@ def check_score(how: str, has_distribution: bool = True, context: float = 0.0) -
             expected=f"one of {', '.join(allowed)} for this model",
             mend="change --config.matching.score",
         )
-    if how == "kl" and context:
+    if how == "kl" and consensus:
         raise InputError(
-            f"matching.score = 'kl' with matching.context = {context}",
-            expected="context 0, for neighbours have no distribution",
-            mend="add --config.matching.context=0, or choose another --config.matching.score",
+            f"matching.score = 'kl' with matching.consensus = {consensus}",
+            expected="consensus 0, for the divergence has no bound to weigh a support by",
+            mend="add --config.matching.consensus=0, or choose another --config.matching.score",
         )
 
 
@@ -42,8 +43,8 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
       right: of ``m`` entities of KG 2.
       how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the cosines of all modalities that
         both have), ``joint+importance`` (these weighted by both entities' confidence), or ``kl``
-        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas). Where the embeddings carry a ``context``, its inner
-        product is added to all but the last.
+        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas). Where the embeddings carry a support, it is added to all
+        but the last.
       left_open: optional bool[n], see ``Scorer``.
       right_open: optional bool[m].
     """
@@ -59,10 +60,22 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
         vectors = [
             concatenate_weighted(e.joint, e.ordered(), w) for e, w in zip((left, right), weights, strict=True)
         ]
-    if left.context is not None:
-        pairs = zip(vectors, (left.context, right.context), strict=True)
-        vectors = [jnp.concatenate(pair, axis=1) for pair in pairs]
-    return Scorer(*vectors, left_open, right_open)
+    scorer = Scorer(*vectors, left_open, right_open)
+    return scorer if left.support is None else _supported(scorer, left.support, right.support)
+
+
+def similarities(how: str, modalities: int) -> int:
+    """How many similarities of at most 1 a comparison adds up, of entities that have all modalities."""
+    return {"joint": 1, "joint+modal": 1 + modalities, "joint+importance": 2}[how]
+
+
+def _supported(scorer: Scorer, support: Support, candidates: Support) -> Scorer:
+    """The scorer plus the support of those pairs whose second entity is a candidate."""
+    entities, columns = np.asarray(candidates.entities), np.asarray(support.columns)
+    place = np.full(max(entities.max(initial=0), columns.max(initial=0)) + 2, -1, np.int32)
+    place[entities] = np.arange(len(entities))
+    # The last place, which −1 finds, stays −1.
+    return scorer.supported(jnp.asarray(place[columns]), support.values)
 
 
 def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Scorer:
@@ -77,8 +90,7 @@ def _kl_scorer(left: Embeddings, right: Embeddings, left_open, right_open) -> Sc
     return Scorer(*vectors, left_open, right_open).shifted(0.5, *own)
 
 
-def matched_width(model: nn.Module, how: str, context: float = 0.0) -> int:
+def matched_width(model: nn.Module, how: str) -> int:
     """Width of the vectors that a comparison multiplies; an upper bound, for the memory estimate."""
     count = len(model.modalities)
-    parts = (count if how == "joint" else 2 * count) + (count if context else 0)
-    return 2 * model.width * parts
+    return 2 * model.width * (count if how == "joint" else 2 * count)

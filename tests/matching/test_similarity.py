@@ -90,3 +90,16 @@ def test_concatenation_gives_the_weighted_sum_of_similarities(seed, modalities):
 def test_importance_of_another_number_of_modalities_is_refused():
     with pytest.raises(ValueError, match="3 columns"):
         similarity.concatenate_weighted(vectors(0, 2, 2), {"visual": vectors(0, 2, 2)}, vectors(0, 2, 3))
+
+
+def test_support_is_added_at_its_columns_and_nowhere_else():
+    left, right = vectors(0, 6, 3), vectors(1, 5, 3)
+    columns = np.array([[0, 4], [1, -1], [-1, -1], [2, 3], [4, 0], [3, -1]], np.int32)
+    values = np.arange(12, dtype=np.float32).reshape(6, 2) + 1
+    dense = left @ right.T
+    for row, (own, added) in enumerate(zip(columns, values, strict=True)):
+        dense[row, own[own >= 0]] += added[own >= 0]
+    found, indexes = similarity.topk(Scorer(left, right, block_rows=4).supported(columns, values), 5)
+    back = np.empty_like(found)
+    np.put_along_axis(back, indexes, found, axis=1)
+    np.testing.assert_allclose(back, dense, rtol=1e-5, atol=1e-5)

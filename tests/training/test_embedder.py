@@ -1,4 +1,4 @@
-"""Embeddings in blocks, and what neighbours add to them."""
+"""Embeddings in blocks, and what the neighbours' matches add to them."""
 
 import dataclasses
 
@@ -9,9 +9,12 @@ import pytest
 
 from mmea_jax.data import SyntheticOptions
 from mmea_jax.data.synthetic import generate
+from mmea_jax.matching import topk
 from mmea_jax.models.mimea import Mimea
+from mmea_jax.training.consensus import ConsensusEmbedder
 from mmea_jax.training.embedder import Embedder
 from mmea_jax.training.inputs import make_inputs, modalities_of, with_capacity
+from mmea_jax.training.options import MatchingOptions
 from mmea_jax.training.scores import make_scorer
 
 
@@ -33,29 +36,52 @@ def setting():
     return world, inputs, model, params, alone
 
 
-def test_context_is_the_weighted_sum_of_the_neighbours_joint_embeddings(setting):
-    world, inputs, model, params, alone = setting
-    everyone = np.arange(world.num_entities)
-    (found,) = Embedder(model, inputs, context=0.25)(params, everyone)
-    n = world.num_entities
-    adjacency = np.zeros((n, n))
-    for h, _, t in world.triples:
-        if h != t:
-            adjacency[h, t] = adjacency[t, h] = 1
-    around = adjacency @ (np.asarray(found.joint) / np.sqrt(np.maximum(adjacency.sum(1), 1))[:, None])
-    lengths = np.linalg.norm(around, axis=1, keepdims=True)
-    expected = 0.5 * around / np.where(lengths > 0, lengths, 1)
-    np.testing.assert_allclose(found.context, expected, atol=1e-5)
-    np.testing.assert_array_equal(np.asarray(found.context)[alone], 0.0)
+def dense(scorer) -> np.ndarray:
+    """All scores, read back from the full ranking of each row."""
+    values, columns = topk(scorer, scorer.shape[1])
+    scores = np.empty_like(values)
+    np.put_along_axis(scores, columns, values, axis=1)
+    return scores
 
 
-def test_context_adds_its_weight_times_a_cosine_to_every_score(setting):
+def test_embeddings_do_not_depend_on_who_else_is_asked_for(setting):
     world, inputs, model, params, _ = setting
-    left, right = Embedder(model, inputs, context=0.49)(params, *world.links[:20].T)
-    plain = Embedder(model, inputs)(params, *world.links[:20].T)
-    np.testing.assert_allclose(left.joint, plain[0].joint, atol=1e-6)
-    for how in ("joint", "joint+modal", "joint+importance"):
-        scorer, without = make_scorer(left, right, how), make_scorer(*plain, how)
-        difference = np.asarray(scorer.left @ scorer.right.T - without.left @ without.right.T)
-        np.testing.assert_allclose(difference, left.context @ right.context.T, atol=1e-5)
-        assert np.abs(difference).max() <= 0.49 + 1e-5
+    embed = Embedder(model, inputs)
+    (everyone,) = embed(params, np.arange(world.num_entities))
+    left, right = embed(params, *world.links[:20].T)
+    for found, own in ((left, world.links[:20, 0]), (right, world.links[:20, 1])):
+        np.testing.assert_allclose(found.joint, np.asarray(everyone.joint)[own], atol=1e-6)
+        assert found.support is None
+
+
+def test_consensus_adds_the_support_of_the_asked_candidates_to_every_score(setting):
+    world, inputs, model, params, alone = setting
+    plain = Embedder(model, inputs)
+    seeds, asked = world.links[:12], world.links[12:40]
+    for how in ("joint", "joint+modal"):
+        options = MatchingOptions(score=how, consensus=2)
+        embed = ConsensusEmbedder(plain, world, seeds, options)
+        left, right = embed(params, *asked.T)
+        with_support = dense(make_scorer(left, right, how))
+        without = dense(make_scorer(*plain(params, *asked.T), how))
+        support = with_support - without
+        scale = 1 if how == "joint" else 1 + len(left.modalities)
+        assert support.min() >= -1e-5
+        assert 0.05 < support.max() <= 0.5 * scale + 1e-5
+        # What is asked for does not change what is found: the support comes from both graphs whole.
+        one, two = asked[5:6, 0], asked[:, 1]
+        again = dense(make_scorer(*embed(params, one, two), how))
+        np.testing.assert_allclose(again[0], with_support[5], atol=1e-5)
+    # An entity without neighbours has none.
+    (lonely,) = embed(params, alone[:1])
+    assert (np.asarray(lonely.support.columns) == -1).all()
+
+
+def test_new_parameters_are_embedded_anew(setting):
+    world, inputs, model, params, _ = setting
+    embed = ConsensusEmbedder(
+        Embedder(model, inputs), world, world.links[:12], MatchingOptions(score="joint", consensus=1)
+    )
+    (before,) = embed(params, np.arange(5))
+    (after,) = embed(jax.tree.map(lambda x: x + 0.1, params), np.arange(5))
+    assert np.abs(np.asarray(before.joint) - np.asarray(after.joint)).max() > 1e-4

@@ -14,18 +14,18 @@ def test_bytes_of_a_tree_are_those_of_its_arrays():
     assert memory.tree_bytes({"a": jnp.zeros((3, 4)), "b": [np.zeros(5, np.int8)]}) == 3 * 4 * 4 + 5
 
 
-def test_matching_counts_vectors_plan_and_context():
-    """On the sizes of DBP15K/zh_en, where a run peaked at 5.5 GiB with all three."""
-    sizes = {"rows": 10_500, "candidates": 10_500, "entities": 38_960, "width": 5_400}
-    plain = memory.evaluation_bytes(**sizes, context_width=0, assignment=False)
-    assert plain >= 4 * 4 * 38_960 * 5_400
-    with_context = memory.evaluation_bytes(**sizes, context_width=1_800, assignment=False)
-    assert with_context - plain == 4 * 4 * 38_960 * 1_800
+def test_matching_counts_vectors_plan_and_kept_embeddings():
+    """On the sizes of DBP15K/zh_en."""
+    sizes = {"rows": 10_500, "candidates": 10_500, "entities": 38_960, "width": 3_600}
+    plain = memory.evaluation_bytes(**sizes, consensus=False, assignment=False)
+    assert plain >= 4 * 4 * 38_960 * 3_600
+    kept = memory.evaluation_bytes(**sizes, consensus=True, assignment=False)
+    assert kept - plain == 4 * 38_960 * 3_600
     # Many test links: the plan decides.
     large = sizes | {"rows": 19_000, "candidates": 19_000}
-    assert memory.evaluation_bytes(**large, context_width=0, assignment=True) >= 12 * 19_000**2
-    whole = memory.estimate(step=GIB, host=GIB // 5, params=GIB // 7, evaluation=with_context)
-    assert 5.5 * GIB < whole < 6.5 * GIB
+    assert memory.evaluation_bytes(**large, consensus=False, assignment=True) >= 12 * 19_000**2
+    whole = memory.estimate(step=GIB, host=GIB // 5, params=GIB // 7, evaluation=kept)
+    assert kept < whole < kept + 3 * GIB
 
 
 def test_a_run_that_does_not_fit_is_refused_with_both_figures():
