@@ -79,7 +79,7 @@ def dense(features: Features, kgs: KnowledgeGraphs, path: Path) -> tuple[Dense, 
     present = np.zeros(kgs.num_entities, bool)
     present[rows] = True
     zeros = int((~filled).sum())
-    return Dense(table, present), [f"{zeros} visual vectors of zeros taken as absent"] if zeros else []
+    return Dense(table, present), [f"{zeros} vectors of zeros taken as absent"] if zeros else []
 
 
 def read_visual(

@@ -1,6 +1,10 @@
 """Feature files, one vector a key: ``.pkl`` (read only), ``.npz`` and ``.safetensors`` (read and written)."""
 
 import dataclasses
+import itertools
+import os
+import reprlib
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmea_jax.data.bounds import check_archive, refuse_size
 from mmea_jax.data.formats import pickles
 from mmea_jax.data.strings import pack, unpack
 from mmea_jax.errors import InputError, closest
@@ -49,8 +54,13 @@ def read_features(path: Path) -> Features:
     return features
 
 
-def write_features(path: Path, features: Features) -> None:
-    """Writes ``.npz`` or ``.safetensors``, by the path's suffix.
+def write_features(path: Path, features: Features, present: np.ndarray | None = None) -> None:
+    """Writes ``.npz`` or ``.safetensors``, by the path's suffix; the whole file or none.
+
+    Args:
+      path: the file.
+      features: vectors by key.
+      present: bool[n], the mask: keys that it leaves out have no vector when the file is read.
 
     Raises:
       InputError: the suffix is another one.
@@ -62,10 +72,17 @@ def write_features(path: Path, features: Features) -> None:
         arrays["names"], arrays["name_ends"] = pack(features.keys)
     else:
         arrays["ids"] = np.array(features.keys, np.int64)
-    if path.suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        _safetensors(path).save_file(arrays, path)
+    if present is not None:
+        arrays["present"] = np.asarray(present, bool)
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        if path.suffix == ".npz":
+            np.savez(unfinished, **arrays)
+        else:
+            _safetensors(path).save_file(arrays, unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _from_pickle(path: Path) -> Features:
@@ -80,6 +97,9 @@ def _from_pickle(path: Path) -> Features:
     keys = tuple(int(key) if isinstance(key, np.integer) else key for key in content)
     vectors = [_vector(value, key, path) for key, value in zip(keys, content.values(), strict=True)]
     widths = [len(vector) for vector in vectors]
+    # A pickle can name one vector for many keys: what is made of it may be larger than the file.
+    needed = 2 * sum(vector.nbytes for vector in vectors)
+    refuse_size(needed, f"{len(vectors):,} vectors", "take a smaller file, or a larger machine", path)
     if len(set(widths)) > 1:
         expected = max(set(widths), key=widths.count)
         odd = next(i for i, width in enumerate(widths) if width != expected)
@@ -94,24 +114,33 @@ def _from_pickle(path: Path) -> Features:
 
 def _vector(value: Any, key: int | str, path: Path) -> np.ndarray:
     """The value as one row of floats; an array of shape [1, f] counts as one."""
-    try:
-        vector = np.asarray(value)
-        if vector.dtype.kind in "biuf":
-            vector = vector.astype(vector.dtype if vector.dtype.kind == "f" else np.float32)
-            return vector.reshape(-1)
-    except ValueError:
-        pass  # a ragged list; reported below
+    numbers = _numbers(value) if isinstance(value, list | tuple) else value
+    vector = np.asarray(numbers)
+    if vector.dtype.kind in "biuf":
+        vector = vector.astype(vector.dtype if vector.dtype.kind == "f" else np.float32)
+        return vector.reshape(-1)
     raise InputError(
-        f"{type(value).__name__} {str(value)[:40]!r} for {key!r}",
+        f"{type(value).__name__} {reprlib.repr(value)[:40]} for {reprlib.repr(key)}",
         expected="a vector of numbers",
         mend="remove the entry, or write its features again",
         file=path,
     )
 
 
+def _numbers(value: list | tuple) -> Any:
+    """A list of numbers, be it alone in another list; None for any other, which could even hold itself."""
+    if len(value) == 1 and isinstance(value[0], list | tuple | np.ndarray):
+        value = value[0]
+    if isinstance(value, np.ndarray) or all(isinstance(x, int | float | np.number) for x in value):
+        return value
+    return None
+
+
 def _from_npz(path: Path) -> Features:
     try:
         # Opened here, for np.load leaves a file that is no archive open.
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path, times=3)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _from_arrays(dict(arrays), path)
     except InputError:
@@ -129,13 +158,15 @@ def _from_npz(path: Path) -> Features:
 def _from_safetensors(path: Path) -> Features:
     library = _safetensors(path)
     try:
-        arrays = library.load_file(path)
+        refuse_size(3 * path.stat().st_size, "arrays", "take a smaller file, or a larger machine", path)
+        return _from_arrays(library.load_file(path), path)
+    except InputError:
+        raise
     # The library's own error type lives in its compiled part; an unsound header raises others besides.
     except Exception as error:
         raise InputError(
             f"no sound .safetensors ({error})", expected=_ARRAYS, mend="write the file again", file=path
         ) from None
-    return _from_arrays(arrays, path)
 
 
 def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> Features:
@@ -156,7 +187,15 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> Features:
             mend="write the file with python -m mmea_jax.data.convert",
             file=path,
         )
-    return Features(keys, vectors)
+    present = arrays.get("present", np.ones(len(keys), bool))
+    if present.dtype != bool or present.shape != (len(keys),):
+        raise InputError(
+            f"a mask {present.dtype}{list(present.shape)} for {len(keys)} keys",
+            expected="'present', bool, one a key",
+            mend="write the file again",
+            file=path,
+        )
+    return Features(tuple(itertools.compress(keys, present)), vectors[present])
 
 
 def _check(features: Features, path: Path) -> None:
@@ -178,14 +217,17 @@ def _check(features: Features, path: Path) -> None:
         raise InputError(
             f"key {repeat!r} for the second time", expected="each key once", mend="remove one", file=path
         )
-    finite = np.isfinite(features.vectors).all(axis=1)
+    # As single precision, in which they are kept.
+    with np.errstate(over="ignore"):
+        numbers = np.isfinite(features.vectors.astype(np.float32, copy=False))
+    finite = numbers.all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
-        column = int(np.argmin(np.isfinite(features.vectors[row])))
+        column = int(np.argmin(numbers[row]))
         raise InputError(
             f"{features.vectors[row, column]} in component {column} of the vector for {features.keys[row]!r} "
             f"({(~finite).sum()} such vectors)",
-            expected="finite numbers",
+            expected="finite numbers of single precision",
             mend="remove the entry, so that the entity counts as one without features, or compute it again",
             file=path,
         )
