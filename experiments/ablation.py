@@ -53,16 +53,36 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "without filling of missing images": ("--config.model.fills=()",),
         "weights of each entity at inference": ("--config.model.inference=dynamic",),
     },
+    "msnea": {
+        "without images in translation": ("--config.model.visual_translation=0.0",),
+        "without translation": (
+            "--config.model.translation=0.0",
+            "--config.model.visual_translation=0.0",
+        ),
+        "without modal losses": ("--config.model.modal_losses=False",),
+        "without attention guided by images": ("--config.model.guided=False",),
+    },
+    "tmea": {
+        "without imputation": ("--config.model.imputes=()",),
+        "without commonality enhancement": ("--config.model.commonality=False",),
+        "without orthogonal constraint": ("--config.model.orthogonal=0.0",),
+        "attention over five tokens": ("--config.model.num_tokens=5",),
+        # Differs from the full method where a file of abstracts is given to every run, after --.
+        "with the bag of relations": ("--config.data.relation=files",),
+        "without abstracts": ("--config.data.features.attribute=",),
+    },
     "mimea": {
         "without Beta fusion": _NO_BETA,
         "without transport": _NO_TRANSPORT,
         "without adaptive contrast": _NOT_ADAPTIVE,
         "none of the three": (*_NO_BETA, *_NO_TRANSPORT, *_NOT_ADAPTIVE),
-        "joint similarity alone": ("--config.matching.score=joint", "--config.matching.context=0.0"),
-        "without the neighbours' similarity": ("--config.matching.context=0.0",),
+        "joint similarity alone": ("--config.matching.score=joint", "--config.matching.consensus=0"),
+        "without the neighbours' consensus": ("--config.matching.consensus=0",),
     },
 }
 _OPTIONAL = ("relation", "attribute", "visual")
+# Modalities that a method's configuration has switched off from the start.
+_OFF = {"tmea": ("relation",)}
 
 
 def variants_of(method: str) -> dict[str, tuple[str, ...]]:
@@ -71,7 +91,7 @@ def variants_of(method: str) -> dict[str, tuple[str, ...]]:
     Raises:
       KeyError: there are none of that method.
     """
-    off = {m: f"--config.data.{m}=none" for m in _OPTIONAL}
+    off = {m: f"--config.data.{m}=none" for m in _OPTIONAL if m not in _OFF.get(method, ())}
     modalities = {f"without {m}": (flag,) for m, flag in off.items()}
     return {FULL: ()} | VARIANTS[method] | modalities | {"structure alone": tuple(off.values())}
 

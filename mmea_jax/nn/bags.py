@@ -1,12 +1,16 @@
 """Encoders of single modalities: sparse bags of words and pre-computed vectors (spec/models.md 1.2, 1.3)."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
+from jax.sharding import PartitionSpec
 
+from mmea_jax import partition
 from mmea_jax.nn.initial import initializers
 
 
@@ -21,6 +25,7 @@ class SparseRows:
       width: number of columns.
       capacity: non-zeros that one call may read. Shapes are static on device, so the reader must
         know beforehand; ``with_capacity`` computes it for given sets of rows.
+      part_capacity: non-zeros of an equal part of these rows, one a device; 0 where they are not split.
     """
 
     offsets: Array
@@ -28,6 +33,7 @@ class SparseRows:
     values: Array
     width: int = struct.field(pytree_node=False)
     capacity: int = struct.field(pytree_node=False)
+    part_capacity: int = struct.field(pytree_node=False, default=0)
 
 
 def capacity_for(offsets: np.ndarray, rows: int, among: np.ndarray | None = None) -> int:
@@ -59,6 +65,38 @@ def rows_times_matrix(rows: SparseRows, entities: Array, matrix: Array) -> Array
     """
     if not len(rows.values):
         return jnp.zeros((len(entities), matrix.shape[1]), matrix.dtype)
+    if rows.part_capacity and partition.parts() > 1:
+        return _in_parts(rows, entities, matrix)
+    owner, columns, values, fits = entries_of(rows, entities)
+    summed = _weighted_row_sum(matrix, columns, values, owner, len(entities))
+    return jnp.where(fits, summed, jnp.nan)
+
+
+def _in_parts(rows: SparseRows, entities: Array, matrix: Array) -> Array:
+    """``rows_times_matrix`` in which every device reads the non-zeros of its share of ``entities``."""
+    rows = dataclasses.replace(rows, capacity=rows.part_capacity, part_capacity=0)
+    padding = partition.padded(len(entities)) - len(entities)
+    by_part, everywhere = PartitionSpec(partition.AXIS), PartitionSpec()
+    mapped = jax.shard_map(
+        rows_times_matrix,
+        in_specs=(everywhere, by_part, everywhere),
+        out_specs=by_part,
+        check_vma=False,
+    )
+    return mapped(rows, jnp.pad(entities, (0, padding), constant_values=-1), matrix)[: len(entities)]
+
+
+def entries_of(rows: SparseRows, entities: Array) -> tuple[Array, Array, Array, Array]:
+    """The non-zeros of ``rows[entities]`` in ``C = rows.capacity`` slots.
+
+    Args:
+      rows: ``[N, width]``, not without any non-zero.
+      entities: int32[K]; a negative one is padding and has no entries.
+
+    Returns:
+      owner int32[C], ascending, the place in ``entities`` that a slot belongs to; column int32[C]; value
+      float32[C], 0 in slots that hold nothing; and whether all non-zeros found a slot.
+    """
     counts = jnp.where(entities >= 0, rows.offsets[entities + 1] - rows.offsets[entities], 0)
     starts = jnp.cumsum(counts) - counts
     owner = jnp.repeat(jnp.arange(len(entities)), counts, total_repeat_length=rows.capacity)
@@ -66,13 +104,12 @@ def rows_times_matrix(rows: SparseRows, entities: Array, matrix: Array) -> Array
     total = jnp.sum(counts)
     source = jnp.where(slot < total, rows.offsets[entities][owner] + slot - starts[owner], 0)
     values = jnp.where(slot < total, rows.values[source], 0.0)
-    columns = rows.columns[source]
-    summed = _weighted_row_sum(matrix, columns, values, owner, len(entities))
-    return jnp.where(total <= rows.capacity, summed, jnp.nan)
+    return owner, rows.columns[source], values, total <= rows.capacity
 
 
 @jax.custom_vjp
-def _gather_rows(matrix: Array, columns: Array) -> Array:
+def gather_rows(matrix: Array, columns: Array) -> Array:
+    """``matrix[columns]`` float32[C, d] of a matrix of few rows that many of int32[C] ask for."""
     return matrix[columns]
 
 
@@ -87,11 +124,11 @@ def _gather_rows_backward(residual, g):
     return jax.ops.segment_sum(g[order], columns[order], height, indices_are_sorted=True), None
 
 
-_gather_rows.defvjp(_gather_rows_forward, _gather_rows_backward)
+gather_rows.defvjp(_gather_rows_forward, _gather_rows_backward)
 
 
 def _weighted_row_sum(matrix, columns, values, owner, num_rows: int):
-    rows = _gather_rows(matrix, columns) * values[:, None]
+    rows = gather_rows(matrix, columns) * values[:, None]
     return jax.ops.segment_sum(rows, owner, num_rows, indices_are_sorted=True)
 
 

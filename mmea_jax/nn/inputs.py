@@ -6,6 +6,7 @@ from jax import Array
 
 from mmea_jax.nn.bags import SparseRows
 from mmea_jax.nn.graph import Graph
+from mmea_jax.nn.triples import Triples
 from mmea_jax.vocabulary import STRUCTURE
 
 
@@ -18,12 +19,14 @@ class Inputs:
       bags: sparse modalities by name (relation, attribute, char, name).
       dense: pre-computed unit vectors by modality, float32[N, f]; rows of absent entities are zero.
       present: bool[N] by modality, for every modality but structure.
+      triples: what methods that embed by translation read of structure.
     """
 
     graph: Graph
     bags: dict[str, SparseRows]
     dense: dict[str, Array]
     present: dict[str, Array]
+    triples: Triples | None = None
 
     def presence(self, modalities: tuple[str, ...], entities: Array) -> Array:
         """bool[K, M]: which of ``modalities`` each of ``entities`` int32[K] has."""

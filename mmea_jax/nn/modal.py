@@ -9,9 +9,11 @@ from mmea_jax.errors import InputError, closest
 from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution
 from mmea_jax.nn.bags import BagEncoder, DenseEncoder
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.normalise import unit
+from mmea_jax.partition import by_rows
 from mmea_jax.vocabulary import STRUCTURE
 
-_ENCODERS = ("attention", "convolution")
+_ENCODERS = ("attention", "convolution", "translation")
 
 
 class ModalEncoder(nn.Module):
@@ -21,7 +23,8 @@ class ModalEncoder(nn.Module):
       modalities: which to encode, in order; ``structure`` always among them.
       num_entities: ``N``, rows of the learnable entity table.
       width: hidden width ``d``.
-      encoder: structure encoder, ``attention`` or ``convolution``.
+      encoder: structure encoder, ``attention`` or ``convolution`` over the graph, or ``translation``: the
+        unit rows of the entity table themselves, which learn from triples (TransE).
       layers: layers of the structure encoder.
       heads: attention heads.
       entity_dropout: share of the entity table's rows that a training step hides. The row of a seed
@@ -51,22 +54,23 @@ class ModalEncoder(nn.Module):
             lambda key, shape: jax.random.normal(key, shape) * self.num_entities**-0.5,
             (self.num_entities, self.width),
         )
-        self.structure_encoder = (
-            DiagonalAttention(self.layers, self.heads)
-            if self.encoder == "attention"
-            else GraphConvolution((self.width,) * self.layers)
-        )
+        if self.encoder == "attention":
+            self.structure_encoder = DiagonalAttention(self.layers, self.heads)
+        elif self.encoder == "convolution":
+            self.structure_encoder = GraphConvolution((self.width,) * self.layers)
         # Whether a modality is sparse or dense shows in the inputs; an encoder gets parameters when called.
         self.bag_encoders = {m: BagEncoder(self.width, self.initial) for m in self.modalities[1:]}
         self.dense_encoders = {m: DenseEncoder(self.width, self.initial) for m in self.modalities[1:]}
 
     def structure(self, inputs: Inputs, train: bool = False) -> Array:
         """Structure vectors float32[N, d] of all entities."""
-        table = self.entities
+        table = by_rows(self.entities)
         if train and self.entity_dropout > 0:
             shown = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.entity_dropout, (len(table), 1))
             table = jnp.where(shown, table, 0.0)
-        return self.structure_encoder(inputs.graph, table)
+        if self.encoder == "translation":
+            return unit(table)
+        return by_rows(self.structure_encoder(inputs.graph, table))
 
     def __call__(
         self, inputs: Inputs, entities: Array, structure: Array, rows: dict[str, Array] | None = None
@@ -76,7 +80,9 @@ class ModalEncoder(nn.Module):
         ``structure`` float32[N, d] is what the method of that name returns. ``rows`` gives features
         float32[K, f] of the entities by dense modality, to be read in place of the inputs' own.
         """
-        return {m: self._encode(m, inputs, entities, structure, rows or {}) for m in self.modalities}
+        entities = by_rows(entities)
+        encoded = {m: self._encode(m, inputs, entities, structure, rows or {}) for m in self.modalities}
+        return {m: by_rows(vectors) for m, vectors in encoded.items()}
 
     def _encode(self, modality: str, inputs: Inputs, entities: Array, structure: Array, rows) -> Array:
         if modality == STRUCTURE:

@@ -22,7 +22,7 @@ def test_the_configuration_sets_every_hyperparameter(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_configuration_says_where_the_method_comes_from_and_how_to_run_it(method):
     text = (CONFIGS / f"{method}.py").read_text(encoding="utf-8")
-    assert "arXiv" in text or "OpenReview" in text
+    assert any(source in text for source in ("arXiv", "OpenReview", "doi"))
     assert f"python -m mmea_jax.main --config configs/{method}.py" in text
 
 
