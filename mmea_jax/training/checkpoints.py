@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,22 @@ from mmea_jax.training.writers import disk_errors
 _log = logging.getLogger(__name__)
 PyTree = Any
 _NAMED_DIFFERENCES = 3
+_PARTS = {"meta", "layout", "best"}
 
 
 class Checkpoints:
-    """The newest checkpoints of a run, one subfolder a step, each complete or absent.
+    """The newest checkpoints of a run and the best, one subfolder a step, each complete or absent.
 
     A checkpoint is written into a temporary folder that is renamed at the end, so that a run that is
     killed half-way leaves the earlier ones as they were. In a run of several processes all call alike.
 
     Args:
       folder: made by the first ``save``.
-      keep: how many of the newest to keep.
+      keep: how many of the newest to keep, besides the best.
     """
 
     def __init__(self, folder: str | os.PathLike, keep: int = 2):
-        self._folder, self._keep = Path(folder).absolute(), keep
+        self._folder, self._kept = Path(folder).absolute(), _NewestAndBest(keep)
         self._opened: ocp.CheckpointManager | None = None
 
     def __enter__(self) -> "Checkpoints":
@@ -44,7 +45,16 @@ class Checkpoints:
         """Steps that have a checkpoint, ascending."""
         return sorted(self._manager().all_steps()) if self._folder.is_dir() else []
 
-    def save(self, step: int, arrays: PyTree, meta: dict[str, Any]) -> None:
+    @property
+    def busy(self) -> bool:
+        """Whether a ``save`` now would wait for the disk, as the one before is still being written.
+
+        Processes of one run must do the same, and disks differ in speed: of several none is ever busy.
+        """
+        opened = self._opened
+        return opened is not None and jax.process_count() == 1 and opened.is_saving_in_progress()
+
+    def save(self, step: int, arrays: PyTree, meta: dict[str, Any], best: bool = False) -> None:
         """Starts to save; returns once the arrays may change, and writes in the background.
 
         Checkpoints of this or a later step, which a run that resumed before them has abandoned, are
@@ -54,6 +64,7 @@ class Checkpoints:
           step: of the run, not negative.
           arrays: any pytree of arrays; a PRNG key as its raw data.
           meta: whatever JSON holds.
+          best: whether this one is to be kept as the best until a better one comes.
 
         Raises:
           InputError: if the disk refuses this write or the one before; earlier checkpoints stay.
@@ -63,10 +74,9 @@ class Checkpoints:
             manager.wait_until_finished()
             for abandoned in (old for old in self.steps() if old >= step):
                 manager.delete(abandoned)
-            items = {
-                "arrays": ocp.args.StandardSave(arrays),
-                "meta": ocp.args.JsonSave({"meta": meta, "layout": _layout(arrays)}),
-            }
+            self._kept.best = step if best else self._kept.best
+            described = {"meta": meta, "layout": _layout(arrays), "best": self._kept.best}
+            items = {"arrays": ocp.args.StandardSave(arrays), "meta": ocp.args.JsonSave(described)}
             manager.save(step, args=ocp.args.Composite(**items))
 
     def wait(self) -> None:
@@ -122,8 +132,7 @@ class Checkpoints:
     def _manager(self) -> ocp.CheckpointManager:
         if self._opened is None:
             options = ocp.CheckpointManagerOptions(
-                preservation_policy=ocp.checkpoint_managers.LatestN(self._keep),
-                cleanup_tmp_directories=True,
+                preservation_policy=self._kept, cleanup_tmp_directories=True
             )
             self._opened = ocp.CheckpointManager(self._folder, options=options)
         return self._opened
@@ -135,11 +144,16 @@ class Checkpoints:
             abstract_arrays = abstract_arrays(stored["meta"])
         self._refuse_other_layout(step, stored["layout"], _layout(abstract_arrays))
         target = jax.tree.map(_placed, abstract_arrays)
-        return self._item(step, "arrays", ocp.args.StandardRestore(target)), stored["meta"]
+        arrays = self._item(step, "arrays", ocp.args.StandardRestore(target))
+        self._kept.best = stored["best"]
+        return arrays, stored["meta"]
 
     def _item(self, step: int, name: str, how: ocp.args.CheckpointArgs) -> Any:
         try:
-            return self._manager().restore(step, args=ocp.args.Composite(**{name: how}))[name]
+            found = self._manager().restore(step, args=ocp.args.Composite(**{name: how}))[name]
+            if name == "meta" and not found.keys() >= _PARTS:
+                raise ValueError(f"its meta lacks {', '.join(sorted(_PARTS - found.keys()))}")
+            return found
         # Damage raises ValueError, OSError, KeyError, bare Exception and more, by the file it hit.
         except Exception as error:
             raise _DamagedError(str(error).partition("\n")[0][:200]) from error
@@ -166,6 +180,18 @@ class Checkpoints:
                 if "os_error_code" not in str(error):
                     raise
                 raise OSError(None, str(error).rsplit(": ", 1)[-1]) from error
+
+
+class _NewestAndBest(ocp.checkpoint_managers.PreservationPolicy):
+    """Which checkpoints stay. Not by Orbax's metrics: it would read those of all when a folder is opened."""
+
+    def __init__(self, newest: int):
+        self._newest = newest
+        self.best: int | None = None
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        first = len(checkpoints) - self._newest
+        return [at >= first or info.step == self.best for at, info in enumerate(checkpoints)]
 
 
 class _DamagedError(Exception):

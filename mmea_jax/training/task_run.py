@@ -11,14 +11,20 @@ import jax
 from tqdm import tqdm
 
 from mmea_jax.errors import InputError
-from mmea_jax.training import memory, system
+from mmea_jax.training import memory, processes, system
 from mmea_jax.training.checkpoints import Checkpoints, load_params, save_params
-from mmea_jax.training.writers import RunFolder
+from mmea_jax.training.exporting import Embedded, write_export
+from mmea_jax.training.identity import check_identity
+from mmea_jax.training.interrupts import Signals
+from mmea_jax.training.sharding import Sharding, on_devices
+from mmea_jax.training.writers import RunFolder, plain_values
 
 log = logging.getLogger("mmea_jax")
 
 # Where the selected weights are, below the work directory.
 BEST = Path("checkpoints") / "best"
+# Where checkpoints are.
+STEPS = Path("checkpoints") / "steps"
 
 
 class TaskRun(abc.ABC):
@@ -42,23 +48,42 @@ class TaskRun(abc.ABC):
 
     def __init__(self, settings: Any, config: dict, folder: Path):
         self.settings, self._config = settings, config
-        self.folder = RunFolder(folder)
+        self.sharding = Sharding(1, 0) if jax.process_count() == 1 else Sharding(0, 0)
+        self.folder = RunFolder(folder, writes=jax.process_index() == 0)
         self.folder.check_config(config)
 
-    def train(self) -> dict:
-        """Trains, evaluates and writes everything of spec/data.md 6; returns the results."""
+    @on_devices
+    def train(self, signals: Signals | None = None) -> dict:
+        """Trains, evaluates and writes everything of spec/data.md 6; returns the results.
+
+        Args:
+          signals: stop it at the end of a pass, after which a checkpoint is written.
+
+        Raises:
+          InputError: the run does not fit the memory, the folder's checkpoints are of another run, or the
+            disk refuses.
+          NotFiniteError: training met a number that is not finite.
+          Interrupted: a signal came; a run in the same folder goes on.
+        """
         trainer = self._trainer()
+        memory.refuse_excess(
+            memory.tree_bytes(self.inputs) + self._least_bytes(),
+            system.available_memory_bytes(),
+            self.settings.train.memory_limit,
+        )
         progress = trainer.initial()
         needed = self._refuse_excess(trainer, progress)
         log.info("estimated peak memory: %.2f GiB", needed / 2**30)
         self.folder.write_config(self._config)
-        with Checkpoints(self.folder.path / "checkpoints" / "steps") as self._checkpoints:
+        with Checkpoints(self.folder.path / STEPS) as self._checkpoints:
             progress = self._resume(trainer) or progress
             started = time.perf_counter()
-            self._follow(trainer, progress)
+            with signals.held() if signals else contextlib.nullcontext():
+                self._follow(trainer, progress, signals)
             train_seconds = time.perf_counter() - started
-        save_params(self.folder.path / BEST, progress.best, {"method": self.settings.method})
-        results = self._results(progress.best) | self._training_results(progress)
+        best = self._selected(progress)
+        save_params(self.folder.path / BEST, best, {"method": self.settings.method})
+        results = self._results(best) | self._training_results(progress)
         results["seconds"] = {
             "load": self.load_seconds,
             "compile": trainer.compile_seconds,
@@ -68,15 +93,47 @@ class TaskRun(abc.ABC):
         results["memory_estimate_bytes"] = needed
         return self._finish(results)
 
+    @on_devices
     def evaluate(self) -> dict:
         """Evaluates the weights that the work directory holds; returns the results."""
-        results = self._results(self._load_params())
-        results["seconds"] = {"load": self.load_seconds, "evaluate": self.evaluate_seconds}
+        # What is known of the training stays.
+        earlier = self.folder.results()
+        results = earlier | self._results(self._load_params())
+        seconds = {"load": self.load_seconds, "evaluate": self.evaluate_seconds}
+        results["seconds"] = earlier.get("seconds", {}) | seconds
         return self._finish(results)
+
+    @on_devices
+    def embedded(self) -> Embedded:
+        """What the weights in the work directory say of all entities.
+
+        Raises:
+          InputError: the work directory holds none.
+        """
+        return self._embedded(self._load_params())
+
+    @on_devices
+    def export(self) -> Path:
+        """Writes embeddings, weights and a model card; returns their folder.
+
+        Raises:
+          InputError: nothing is trained, or the disk refuses.
+        """
+        params = self._load_params()
+        embedded = self._embedded(params)
+        return write_export(self.folder.path, embedded, params, self.folder.results(), self._config)
+
+    @abc.abstractmethod
+    def _embedded(self, params: Any) -> Embedded:
+        """Embeddings of all entities, and what it takes to compare them."""
 
     @abc.abstractmethod
     def _trainer(self) -> Any:
-        """With ``initial``, ``compile``, ``run``, ``epochs`` and ``compile_seconds``."""
+        """With ``initial``, ``compile``, ``run``, ``key``, ``epochs`` and ``compile_seconds``."""
+
+    @abc.abstractmethod
+    def _least_bytes(self) -> int:
+        """Bytes that the largest parameters and their optimizer need at least, known without making them."""
 
     @abc.abstractmethod
     def _evaluation_bytes(self) -> int:
@@ -95,8 +152,20 @@ class TaskRun(abc.ABC):
         """Step, arrays and plain values that a checkpoint holds."""
 
     @abc.abstractmethod
-    def _resume(self, trainer: Any) -> Any:
-        """What an earlier, unfinished run of the same configuration left, or ``None``."""
+    def _best_pass(self, progress: Any) -> Any:
+        """Which pass the selected weights are of."""
+
+    @abc.abstractmethod
+    def _fingerprint(self) -> dict:
+        """Of the data that training reads (see ``identity.fingerprint``)."""
+
+    @abc.abstractmethod
+    def _abstract(self, trainer: Any, plain: dict) -> Any:
+        """Types of the arrays of a checkpoint with these plain values."""
+
+    @abc.abstractmethod
+    def _restored(self, arrays: Any, plain: dict) -> Any:
+        """The progress that ``_checkpoint`` took apart."""
 
     @abc.abstractmethod
     def _results(self, params: Any) -> dict:
@@ -118,12 +187,45 @@ class TaskRun(abc.ABC):
         memory.refuse_excess(needed, system.available_memory_bytes(), self.settings.train.memory_limit)
         return needed
 
-    def _follow(self, trainer: Any, progress: Any) -> None:
-        """Runs the training loop under a progress bar; logs and saves where the loop has validated."""
-        done = self._epochs_done(progress)
+    def _resume(self, trainer: Any) -> Any:
+        """What an earlier, unfinished run of the same configuration and data left, or ``None``."""
+        self._identity = {"config": plain_values(self._config), "data": self._fingerprint()}
+
+        def abstract(meta: dict) -> Any:
+            check_identity(meta, self._identity, self.folder.path / STEPS)
+            return self._abstract(trainer, meta["progress"])
+
+        found = self._checkpoints.restore(abstract)
+        self._identity["key"] = trainer.key
+        if found is None:
+            if self.folder.events():
+                # Of a run that was killed before its first checkpoint.
+                self.folder.truncate_after(0)
+            return None
+        step, arrays, meta = found
+        # As saved, lest another version of JAX make another key of the same seed.
+        trainer.key = self._identity["key"] = meta["key"]
+        self.folder.truncate_after(step)
+        progress = self._restored(arrays, meta["progress"])
+        log.info("resuming after pass %d, step %d", self._epochs_done(progress), step)
+        return progress
+
+    def _follow(self, trainer: Any, progress: Any, signals: Signals | None = None) -> None:
+        """Runs the training loop under a progress bar; logs and saves where the loop has validated.
+
+        A checkpoint that comes while the one before is still being written is left out, so that the loop
+        does not wait for the disk; the last state is always saved.
+        """
+        done, self._saved_best, saved = self._epochs_done(progress), self._best_pass(progress), True
         with (
             contextlib.closing(self.folder),
-            tqdm(total=trainer.epochs, initial=done, unit="epoch", dynamic_ncols=True) as bar,
+            tqdm(
+                total=trainer.epochs,
+                initial=done,
+                unit="epoch",
+                dynamic_ncols=True,
+                disable=not self.folder.writes,
+            ) as bar,
         ):
             for event in trainer.run(progress):
                 bar.update()
@@ -132,11 +234,28 @@ class TaskRun(abc.ABC):
                     shown["valid MRR"] = f"{event.valid_mrr:.3f}"
                 bar.set_postfix(shown, refresh=False)
                 self.folder.log(self._line(event))
-                if event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs:
+                due = event.epoch % self.settings.train.evaluate_every == 0 or event.epoch == event.epochs
+                saved = due and not self._checkpoints.busy
+                if saved:
                     self._save(progress)
+                if signals is not None and processes.agree(signals):
+                    break
+        if not saved:
+            self._save(progress)
 
     def _save(self, progress: Any) -> None:
-        self._checkpoints.save(*self._checkpoint(progress))
+        step, arrays, plain = self._checkpoint(progress)
+        best = self._best_pass(progress)
+        is_best, self._saved_best = best != self._saved_best, best
+        self._checkpoints.save(step, arrays, self._identity | {"progress": plain}, is_best)
+
+    def _selected(self, progress: Any) -> Any:
+        """The selected weights, whole."""
+        return progress.best
+
+    def _abstract_params(self) -> Any:
+        """Their types, and where they are to lie."""
+        return jax.eval_shape(lambda: self._trainer().initial().best)
 
     def _load_params(self) -> Any:
         """The selected weights.
@@ -144,8 +263,7 @@ class TaskRun(abc.ABC):
         Raises:
           InputError: the work directory holds none.
         """
-        abstract = jax.eval_shape(lambda: self._trainer().initial().best)
-        found = load_params(self.folder.path / BEST, abstract)
+        found = load_params(self.folder.path / BEST, self._abstract_params())
         if found is None:
             raise InputError(
                 "no trained weights",

@@ -12,79 +12,16 @@ import optax
 
 from mmea_jax.matching import pseudo_links
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.triples import count_swapped
+from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, held_parameters, make_hold
 from mmea_jax.training.inputs import with_capacity
 from mmea_jax.training.optimizer import make_optimizer
 from mmea_jax.training.options import TrainOptions
+from mmea_jax.training.progress import Event, Progress, StageRecord
+from mmea_jax.training.sharding import Sharding
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.steps import TrainState, make_run_steps
-
-
-@dataclasses.dataclass
-class StageRecord:
-    """What one stage did, as ``results.json`` reports it.
-
-    Attributes:
-      name: of the stage.
-      epochs: passes made.
-      steps: optimizer steps made.
-      seconds: wall-clock of training steps, without compilation and validation.
-      epoch_seconds: of every pass, in order.
-      best_valid_mrr: of the selected weights; None where nothing was held out.
-      best_epoch: the pass whose weights were selected, counted from 1.
-    """
-
-    name: str
-    epochs: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    epoch_seconds: list[float] = dataclasses.field(default_factory=list)
-    best_valid_mrr: float | None = None
-    best_epoch: int = 0
-
-
-@dataclasses.dataclass
-class Progress:
-    """Everything that changes while training runs; arrays and plain values only, so that it can be saved.
-
-    Attributes:
-      state: parameters and optimizer of the current stage.
-      best: parameters with the best validation so far in this stage.
-      pseudo: state of iterative learning.
-      stage: index of the current stage.
-      epoch: passes made in it.
-      records: one for each stage begun.
-    """
-
-    state: TrainState
-    best: dict
-    pseudo: pseudo_links.PseudoLinks
-    stage: int = 0
-    epoch: int = 0
-    records: list[StageRecord] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """What the loop tells after every epoch.
-
-    Attributes:
-      stage: name.
-      epoch: passes made in the stage.
-      epochs: passes that the stage will make.
-      step: optimizer steps of all stages.
-      terms: mean loss terms over the epoch.
-      valid_mrr: of this epoch, if it was validated.
-      accepted: pseudo-links in use.
-    """
-
-    stage: str
-    epoch: int
-    epochs: int
-    step: int
-    terms: dict[str, float]
-    valid_mrr: float | None
-    accepted: int
 
 
 class Trainer:
@@ -102,6 +39,8 @@ class Trainer:
       propose: (parameters, closed bool[N], these arguments) → mutual nearest pairs int[P, 2] among the open
         entities.
       sides: number of entities of KG 1 and KG 2; bounds how many links iterative learning can add.
+      sharding: where arrays lie; by default on one device. ``validate`` and ``propose`` get parameters as the
+        training state has them (see ``Sharding.stripper``).
     """
 
     def __init__(
@@ -115,13 +54,16 @@ class Trainer:
         validate: Callable[[dict, Mapping], float] | None,
         propose: Callable[[dict, np.ndarray, Mapping], np.ndarray],
         sides: tuple[int, int],
+        sharding: Sharding | None = None,
     ):
         self._model, self._host_inputs = model, inputs
-        self._stages = tuple(_capped(stage, len(links), options) for stage in stages)
         self._links, self._options = np.asarray(links, np.int32), options
+        self._stages = tuple(self._capped(stage) for stage in stages)
         self._validate, self._propose = validate, propose
         self._key = jax.random.key(seed)
         self._capacity = min(sides) if options.iterative.start else len(links)
+        self._sharding = sharding or Sharding(1, model.num_entities)
+        self._placed_inputs: Inputs | None = None
         self._compiled = {}
         self.compile_seconds = 0.0
 
@@ -130,18 +72,32 @@ class Trainer:
         """Passes of all stages together."""
         return sum(stage.epochs for stage in self._stages)
 
-    def initial(self) -> Progress:
-        """Freshly drawn parameters; nothing trained."""
+    @property
+    def key(self) -> list[int]:
+        """The key of all randomness but the initial parameters', as plain numbers."""
+        return jax.random.key_data(self._key).tolist()
+
+    @key.setter
+    def key(self, numbers: list[int]) -> None:
+        self._key = jax.random.wrap_key_data(jnp.asarray(numbers, jnp.uint32))
+
+    def initial(self, placed: bool = True) -> Progress:
+        """Freshly drawn parameters; nothing trained.
+
+        Args:
+          placed: whether tables are padded and split; otherwise it may be called for its shapes alone.
+        """
         stage = self._stages[0]
         batch = self._batch(stage)
-        inputs = self._inputs(batch)
+        inputs = self._inputs(batch) if placed else self._capable(self._host_inputs, batch)
         pairs = jnp.asarray(self._links[:batch])
+        made = self._sharding.made if placed else lambda function, *arguments: function(*arguments)
 
         def init(key, inputs, pairs):
             return self._model.init({"params": key, "dropout": key}, inputs, pairs, method="loss")
 
-        params = jax.jit(init)(jax.random.fold_in(self._key, 0), inputs, pairs)
-        state = TrainState(jnp.zeros((), jnp.int32), params, self._optimizer(stage).init(params))
+        params = made(jax.jit(init), jax.random.fold_in(self._key, 0), inputs, pairs)
+        state = TrainState(jnp.zeros((), jnp.int32), params, made(self._optimizer(stage).init, params))
         num_entities = self._model.num_entities
         return Progress(
             state,
@@ -153,23 +109,35 @@ class Trainer:
     def compile(self, progress: Progress) -> int:
         """Compiles the current stage's epoch; returns the bytes that a step needs on the device."""
         stage = self._stages[progress.stage]
-        if stage.name not in self._compiled:
+        program = self._program(stage, progress)
+        if program not in self._compiled:
             started = time.perf_counter()
-            steps, batch = stage.batches(len(self._links))
-            run_steps = make_run_steps(self._model, self._optimizer(stage), dict(stage.flags), steps, batch)
-            inputs = jax.tree.map(jnp.asarray, self._inputs(batch))
-            arguments = (progress.state, inputs, *self._pool(progress), self._key, *np.ones(2, np.int32))
+            pair_steps, batch = stage.batches(len(self._links))
+            here = self._sharding
+            run_steps = make_run_steps(
+                self._model,
+                self._optimizer(stage),
+                dict(stage.flags),
+                pair_steps,
+                batch,
+                self._triple_batches(stage),
+                program[1],
+                skips=self._options.on_nan == "skip",
+                strip=here.stripper(progress.state.params),
+                shardings=here.mesh and (here.shardings(progress.state), here.everywhere),
+            )
+            inputs = self._inputs(batch + (program[1] or (0, 0))[1])
+            arguments = (progress.state, inputs, *self._small(progress, np.int32(1), np.int32(1)))
             compiled = run_steps.lower(*arguments).compile()
-            self._compiled[stage.name] = (compiled, inputs, steps)
+            self._compiled[program] = (compiled, inputs, self._steps(stage))
             self.compile_seconds += time.perf_counter() - started
-        analysis = self._compiled[stage.name][0].memory_analysis()
+        analysis = self._compiled[program][0].memory_analysis()
         return analysis.temp_size_in_bytes + analysis.argument_size_in_bytes + analysis.output_size_in_bytes
 
     def run(self, progress: Progress) -> Iterator[Event]:
         """Trains from ``progress`` on, which it updates in place; yields after every epoch."""
         while progress.stage < len(self._stages):
             stage = self._stages[progress.stage]
-            self.compile(progress)
             while progress.epoch < stage.epochs:
                 yield self._epoch(stage, progress)
             self._select(progress)
@@ -182,24 +150,24 @@ class Trainer:
         return np.concatenate([self._links, pseudo_links.accepted_links(progress.pseudo)])
 
     def _epoch(self, stage: Stage, progress: Progress) -> Event:
-        run_steps, inputs, steps = self._compiled[stage.name]
+        self.compile(progress)
+        run_steps, inputs, steps = self._compiled[self._program(stage, progress)]
         steps = self._steps_left(progress, steps)
         epoch = np.int32(self._epochs_before(progress) + progress.epoch)
         started = time.perf_counter()
         progress.state, terms = run_steps(
-            progress.state, inputs, *self._pool(progress), self._key, epoch, np.int32(steps)
+            progress.state, inputs, *self._small(progress, epoch, np.int32(steps))
         )
-        terms = {name: float(value) for name, value in terms.items()}
-        seconds = time.perf_counter() - started
-        _refuse_non_finite(stage, progress.epoch + 1, terms)
+        terms, skipped = finite.judged(
+            terms,
+            _place(stage, progress.epoch + 1),
+            sum(record.steps for record in progress.records),
+            steps,
+            self._options.on_nan,
+            _lower(stage),
+        )
         progress.epoch += 1
-        record = progress.records[-1]
-        record.epochs, record.steps, record.seconds = (
-            record.epochs + 1,
-            record.steps + steps,
-            record.seconds + seconds,
-        )
-        record.epoch_seconds.append(seconds)
+        progress.records[-1].add_pass(steps, skipped, time.perf_counter() - started)
         self._round(stage, progress)
         return Event(
             stage.name,
@@ -209,6 +177,7 @@ class Trainer:
             terms,
             self._evaluate(stage, progress),
             len(pseudo_links.accepted_links(progress.pseudo)),
+            skipped,
         )
 
     def _evaluate(self, stage: Stage, progress: Progress) -> float | None:
@@ -216,7 +185,11 @@ class Trainer:
         due = progress.epoch % self._options.evaluate_every == 0 or progress.epoch == stage.epochs
         if self._validate is None or not due:
             return None
-        value, record = self._validate(progress.state.params, stage.inference), progress.records[-1]
+        try:
+            value, record = self._validate(progress.state.params, stage.inference), progress.records[-1]
+        except FloatingPointError as error:
+            where = f"{_place(stage, progress.epoch)}, step {int(progress.state.step):,}"
+            raise finite.NotFiniteError(where, "a validation score", _lower(stage)) from error
         if record.best_valid_mrr is None or value > record.best_valid_mrr:
             record.best_valid_mrr, record.best_epoch = value, progress.epoch
             # A copy: the step donates its state's buffers.
@@ -241,7 +214,7 @@ class Trainer:
         progress.stage, progress.epoch = progress.stage + 1, 0
         stage = self._stages[progress.stage]
         params = jax.tree.map(jnp.copy, progress.best)
-        opt_state = self._optimizer(stage).init(params)
+        opt_state = self._sharding.made(self._optimizer(stage).init, params)
         progress.state = TrainState(progress.state.step, params, opt_state, self._hold(stage, params))
         progress.records.append(StageRecord(stage.name))
 
@@ -252,8 +225,19 @@ class Trainer:
         rows = 2 * self._batch(stage)
         entities = np.unique(self._links).astype(np.int32)
         blocks = np.pad(entities, (0, -len(entities) % rows), constant_values=-1).reshape(-1, rows)
-        inputs = jax.tree.map(jnp.asarray, self._inputs(self._batch(stage)))
-        return make_hold(self._model, params, inputs, blocks, stage.held, stage.hold, dict(stage.inference))
+        inputs = self._inputs(self._batch(stage))
+        strip = self._sharding.stripper(params)
+        return self._sharding.placed(
+            make_hold(
+                self._model,
+                jax.jit(strip)(params),
+                inputs,
+                blocks,
+                stage.held,
+                stage.hold,
+                dict(stage.inference),
+            )
+        )
 
     def like_state(self, index: int, initial: TrainState) -> TrainState:
         """The training state of the stage of that index, as arrays of the right shapes alone.
@@ -272,12 +256,40 @@ class Trainer:
     def _batch(self, stage: Stage) -> int:
         return stage.batches(len(self._links))[1]
 
+    def _triple_batches(self, stage: Stage) -> tuple[int, int] | None:
+        """Steps of a pass over the triples, swapped ones included, and triples of a step, where it is one."""
+        if not stage.triple_batch:
+            return None
+        rows = self._host_inputs.triples.rows
+        return stage.triple_batches(count_swapped(rows, self._links, self._model.num_entities))
+
+    def _apart(self, stage: Stage, progress: Progress) -> tuple[int, int] | None:
+        """Seed links, and pseudo-links of a step, where the stage keeps them apart and there are any."""
+        if not stage.pseudo_batch or not len(pseudo_links.accepted_links(progress.pseudo)):
+            return None
+        return len(self._links), min(stage.pseudo_batch, self._capacity - len(self._links))
+
+    def _program(self, stage: Stage, progress: Progress) -> tuple[str, tuple[int, int] | None]:
+        """What its compiled epoch is kept under: stages that differ in name alone, as cycles do, share it."""
+        alike = next(s for s in self._stages if dataclasses.replace(s, name=stage.name) == stage)
+        return alike.name, self._apart(stage, progress)
+
+    def _steps(self, stage: Stage) -> int:
+        """Optimizer steps of an epoch."""
+        return (self._triple_batches(stage) or stage.batches(len(self._links)))[0]
+
     def _optimizer(self, stage: Stage) -> optax.GradientTransformation:
-        return make_optimizer(stage, stage.epochs * stage.batches(len(self._links))[0])
+        return make_optimizer(stage, stage.epochs * self._steps(stage))
 
     def _inputs(self, batch: int) -> Inputs:
+        """On the devices."""
+        if self._placed_inputs is None:
+            self._placed_inputs = self._sharding.inputs(self._host_inputs)
+        return self._capable(self._placed_inputs, batch)
+
+    def _capable(self, inputs: Inputs, batch: int) -> Inputs:
         among = None if self._options.iterative.start else np.unique(self._links)
-        return with_capacity(self._host_inputs, 2 * batch, among)
+        return with_capacity(inputs, 2 * batch, among, self._sharding.parts)
 
     def _pool(self, progress: Progress) -> tuple[np.ndarray, np.int32]:
         """Links in an array of fixed length, and how many there are."""
@@ -286,6 +298,10 @@ class Trainer:
         padded[: len(links)] = links
         return padded, np.int32(len(links))
 
+    def _small(self, progress: Progress, epoch: np.int32, steps: np.int32) -> tuple:
+        """What an epoch is given besides state and inputs."""
+        return self._sharding.copied((*self._pool(progress), self._key, epoch, steps))
+
     def _steps_left(self, progress: Progress, steps: int) -> int:
         cap = self._options.max_steps
         return min(steps, cap - progress.records[-1].steps) if cap else steps
@@ -293,20 +309,19 @@ class Trainer:
     def _epochs_before(self, progress: Progress) -> int:
         return sum(stage.epochs for stage in self._stages[: progress.stage])
 
+    def _capped(self, stage: Stage) -> Stage:
+        """The stage under the run's caps."""
+        options = self._options
+        stage = dataclasses.replace(stage, batch_size=options.batch_size or stage.batch_size)
+        epochs = min(stage.epochs, options.max_epochs or stage.epochs)
+        if options.max_steps:
+            epochs = min(epochs, -(-options.max_steps // self._steps(stage)))
+        return dataclasses.replace(stage, epochs=epochs)
 
-def _capped(stage: Stage, links: int, options: TrainOptions) -> Stage:
-    """The stage under the run's caps."""
-    stage = dataclasses.replace(stage, batch_size=options.batch_size or stage.batch_size)
-    epochs = min(stage.epochs, options.max_epochs or stage.epochs)
-    if options.max_steps:
-        epochs = min(epochs, -(-options.max_steps // stage.batches(links)[0]))
-    return dataclasses.replace(stage, epochs=epochs)
+
+def _place(stage: Stage, epoch: int) -> str:
+    return f"stage {stage.name}, epoch {epoch}"
 
 
-def _refuse_non_finite(stage: Stage, epoch: int, terms: dict[str, float]) -> None:
-    bad = [name for name, value in terms.items() if not np.isfinite(value)]
-    if bad:
-        raise FloatingPointError(
-            f"stage {stage.name}, epoch {epoch}: {', '.join(bad)} is not finite; lower "
-            f"--config.stages.{stage.name}.learning_rate"
-        )
+def _lower(stage: Stage) -> str:
+    return f"lower --config.stages.{stage.name}.learning_rate"

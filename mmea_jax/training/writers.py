@@ -26,6 +26,8 @@ RESULTS = "results.json"
 METRICS = "metrics.jsonl"
 _NAMED_DIFFERENCES = 5
 _ABSENT = "absent"
+# Where a run runs is no part of what it is: it may go on elsewhere.
+_OF_THE_MACHINE = ("train.devices",)
 
 
 @contextmanager
@@ -49,10 +51,11 @@ class RunFolder:
 
     Args:
       path: the folder; made, with its parents, by the first write.
+      writes: whether this process owns it; in all others, what would write does nothing.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path).absolute()
+    def __init__(self, path: str | os.PathLike, writes: bool = True):
+        self.path, self.writes = Path(path).absolute(), writes
         self._scalars: _ScalarWriter | None = None
         self._first_step = 0
 
@@ -70,27 +73,51 @@ class RunFolder:
             folder, cannot be written, or lies on a full disk.
         """
         check_writable(self.path)
+        self._refuse_other(config)
+
+    def finished(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Results of training that the folder holds, if it came to its end; ``None`` otherwise.
+
+        Raises:
+          InputError: the folder holds a run of another configuration.
+        """
+        self._refuse_other(config)
+        results = self.results()
+        return results if "stages" in results else None
+
+    def results(self) -> dict[str, Any]:
+        """What ``results.json`` holds; empty where there is none that can be read."""
+        file = self.path / RESULTS
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _refuse_other(self, config: Mapping[str, Any]) -> None:
         file = self.path / CONFIG
         if not file.exists():
             return
         try:
             first = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not isinstance(first, dict):
+                raise ValueError(f"a {type(first).__name__}")
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(
                 f"a configuration that cannot be read ({error})",
                 expected="the JSON that the first run wrote",
                 mend="choose another folder with --workdir, or delete this one",
                 file=file,
             ) from error
-        _refuse_differences(file, _flat(first), _flat(_plain(config)))
+        refuse_differences(file, first, config)
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Writes the resolved configuration, keys sorted."""
-        self._replace(CONFIG, json.dumps(_plain(config), indent=2, sort_keys=True) + "\n")
+        self._replace(CONFIG, json.dumps(plain_values(config), indent=2, sort_keys=True) + "\n")
 
     def write_results(self, results: Mapping[str, Any]) -> Path:
         """Writes ``results.json``, NaN and infinities as null; returns its path."""
-        return self._replace(RESULTS, json.dumps(_plain(results), indent=2) + "\n")
+        return self._replace(RESULTS, json.dumps(plain_values(results), indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
         """Writes a text file of that name, whole or not at all; returns its path."""
@@ -102,7 +129,9 @@ class RunFolder:
         Args:
           event: ``{"step": …, "train": {"joint": …}}``; nested names become tags such as ``train/joint``.
         """
-        event = _plain(event)
+        if not self.writes:
+            return
+        event = plain_values(event)
         file = self.path / METRICS
         with disk_errors(file):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -145,6 +174,8 @@ class RunFolder:
     def _replace(self, name: str, text: str) -> Path:
         """Writes the file whole or not at all."""
         file = self.path / name
+        if not self.writes:
+            return file
         unfinished = file.with_name(f"{name}.tmp")
         with disk_errors(file):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -187,14 +218,14 @@ class _ScalarWriter:
         self._file.write(event_pb2.Event(wall_time=time.time(), **fields).SerializeToString())
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """The value in JSON's own types: arrays become lists, NaN and infinities None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, os.PathLike) else value
@@ -227,8 +258,15 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def _refuse_differences(file: Path, first: dict[str, Any], now: dict[str, Any]) -> None:
-    different = [key for key in sorted({*first, *now}) if first.get(key, _ABSENT) != now.get(key, _ABSENT)]
+def refuse_differences(file: Path, first: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuses a configuration that is not the folder's own.
+
+    Raises:
+      InputError: naming the keys that differ.
+    """
+    first, now = _flat(first), _flat(plain_values(now))
+    keys = sorted({*first, *now}.difference(_OF_THE_MACHINE))
+    different = [key for key in keys if first.get(key, _ABSENT) != now.get(key, _ABSENT)]
     if not different:
         return
     named = [f"{key} = {first.get(key, _ABSENT)!r}" for key in different[:_NAMED_DIFFERENCES]]
@@ -237,6 +275,6 @@ def _refuse_differences(file: Path, first: dict[str, Any], now: dict[str, Any]) 
     raise InputError(
         f"a run of another configuration: {', '.join(named)}{f' and {more} more' if more else ''}",
         expected=f"this run's {', '.join(asked)}",
-        mend="choose another folder with --workdir, or give the values of the first run",
+        mend="give the values of the first run, or choose another folder with --workdir or --fresh",
         file=file,
     )

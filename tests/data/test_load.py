@@ -38,7 +38,7 @@ def test_visual_features_have_rows_of_length_one_and_a_mask(tiny, images):
     cosine = visual.features[1] @ images[1].astype(np.float32) / np.linalg.norm(images[1].astype(np.float32))
     np.testing.assert_allclose(cosine, 1, rtol=1e-6)
     assert kgs.simulated == ()
-    assert "1 visual vectors of zeros taken as absent" in kgs.notes
+    assert "1 vectors of zeros taken as absent" in kgs.notes
 
 
 def test_features_by_name_and_in_own_format_are_taken_first(tiny, images):

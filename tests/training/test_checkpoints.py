@@ -2,6 +2,8 @@ import logging
 import os
 import resource
 import shutil
+import subprocess
+import sys
 
 import flax.struct
 import jax
@@ -82,6 +84,61 @@ def test_the_newest_are_kept(folder):
         assert saved.steps() == [2, 5]
 
 
+def test_the_best_stays_until_a_better_one_comes(tmp_path):
+    folder = tmp_path / "c"
+    arrays = {"x": jnp.ones(2)}
+    with Checkpoints(folder, keep=2) as saved:
+        for step in range(1, 6):
+            saved.save(step, arrays, {}, best=step == 2)
+        saved.wait()
+        assert saved.steps() == [2, 4, 5]
+    # Which one it is, a resumed run knows from the checkpoint.
+    with Checkpoints(folder, keep=2) as saved:
+        saved.restore(arrays)
+        saved.save(6, arrays, {})
+        saved.wait()
+        assert saved.steps() == [2, 5, 6]
+        for step in (7, 8):
+            saved.save(step, arrays, {}, best=step == 7)
+        saved.save(9, arrays, {})
+        saved.wait()
+        assert saved.steps() == [7, 8, 9]
+
+
+def test_busy_while_it_writes(tmp_path):
+    with Checkpoints(tmp_path / "c") as saved:
+        assert not saved.busy
+        saved.save(1, {"x": jnp.ones((2000, 2000))}, {})
+        saved.wait()
+        assert not saved.busy
+
+
+def test_a_checkpoint_of_one_device_is_read_onto_eight_and_back(tmp_path):
+    """In processes of their own, for the number of devices is fixed once JAX has looked for them."""
+    program = """
+import sys, jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_num_cpu_devices", int(sys.argv[2]))
+from jax.sharding import NamedSharding, PartitionSpec as P
+from mmea_jax.training.checkpoints import Checkpoints
+mesh = jax.make_mesh((int(sys.argv[2]),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+rows = NamedSharding(mesh, P("data"))
+value = np.arange(48, dtype=np.float32).reshape(16, 3)
+with Checkpoints(sys.argv[1]) as saved:
+    target = {"x": jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=rows)}
+    found = saved.restore(target)
+    if found:
+        np.testing.assert_array_equal(found[1]["x"], value)
+        assert found[1]["x"].sharding == rows
+    print(saved.steps())
+    saved.save(len(saved.steps()), {"x": jax.device_put(value, rows)}, {})
+"""
+    for before, devices in ([], 8), ([0], 1), ([0, 1], 8):
+        command = [sys.executable, "-c", program, str(tmp_path / "c"), str(devices)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{before}\n"
+
+
 def test_donating_after_save_does_not_change_what_is_saved(tmp_path):
     step = jax.jit(lambda x: x + 1, donate_argnums=0)
     value = jnp.asarray(np.random.default_rng(0).random((2000, 500), np.float32))
@@ -96,16 +153,21 @@ def test_donating_after_save_does_not_change_what_is_saved(tmp_path):
     np.testing.assert_array_equal(arrays["x"], expected)
 
 
-@pytest.mark.parametrize("damage", ["cut data", "no data", "no metadata", "cut meta", "no meta"])
+@pytest.mark.parametrize(
+    "damage", ["cut data", "no data", "no metadata", "cut meta", "no meta", "no all", "old meta"]
+)
 def test_a_damaged_newest_falls_back_with_a_warning(folder, damage, caplog):
     newest = folder / "2"
     parts = {
         "data": [file for file in (newest / "arrays").rglob("*") if file.parent.name == "d"],
         "metadata": [newest / "arrays" / "_METADATA"],
         "meta": [newest / "meta" / "metadata"],
+        "all": [file for file in newest.rglob("*") if file.is_file()],
     }[damage.split()[1]]
     for part in parts:
-        if damage.startswith("cut"):
+        if damage.startswith("old"):
+            part.write_text('{"layout": {}}')
+        elif damage.startswith("cut"):
             os.truncate(part, part.stat().st_size // 2)
         else:
             part.unlink()

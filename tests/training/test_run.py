@@ -1,16 +1,22 @@
 """The shipped MIMEA configuration, shrunk, from files to results; what resumes is what was interrupted."""
 
+import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
+import mmea_jax
 from mmea_jax.errors import InputError
 from mmea_jax.report.table import results_table
+from mmea_jax.training import launch as launching
+from mmea_jax.training.identity import same_data
 from mmea_jax.training.run import Run
 from mmea_jax.training.settings import read_settings
 from tests.small import small_config
+from tests.training.loaded import assert_complete
 
 
 def make_run(folder, **overrides) -> Run:
@@ -121,12 +127,74 @@ def test_evaluation_alone_repeats_the_results(finished):
     assert make_run(folder).align() == folder / "alignment.tsv"
 
 
-@pytest.mark.parametrize(("score", "context"), [("joint+modal", 1.0), ("kl", 0.0)])
-def test_every_score_is_available_at_inference(finished, tmp_path, score, context):
+@pytest.mark.parametrize(("score", "consensus"), [("joint+modal", 2), ("kl", 0)])
+def test_every_score_is_available_at_inference(finished, tmp_path, score, consensus):
     folder, _ = finished
-    run = make_run(tmp_path, matching__score=score, matching__context=context)
+    run = make_run(tmp_path, matching__score=score, matching__consensus=consensus)
     run._load_params = lambda: params_of(folder)
     assert 0 < run.evaluate()["test"]["csls"]["l2r"]["mrr"] <= 1
+
+
+def test_a_finished_run_prints_its_results_at_once(finished, monkeypatch, capsys):
+    folder, results = finished
+    monkeypatch.delattr(launching, "Run")
+    found = launching.launch(small_config(), "train", folder)
+    assert found["test"] == results["test"]
+    assert "all modalities fused" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"seed = 0.*expected this run's seed = 7.*--fresh"):
+        launching.launch(small_config(seed=7), "train", folder)
+
+
+def test_other_data_under_the_same_configuration_are_refused(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    run = make_run(folder)
+    visual = run.kgs.modalities["visual"]
+    features = visual.features * np.where(np.arange(visual.width) == 0, 1 + 1e-6, 1).astype(np.float32)
+    run.kgs.modalities["visual"] = dataclasses.replace(visual, features=features)
+    rounded = run._fingerprint()
+    run.kgs.modalities["visual"] = dataclasses.replace(visual, features=np.roll(visual.features, 1, axis=0))
+    other = run._fingerprint()
+    assert same_data(rounded, make_run(folder)._fingerprint())
+    assert not same_data(other, rounded)
+    with pytest.raises(InputError, match=r"a run on other data.*--fresh"):
+        run.train()
+
+
+def test_export_and_load(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    before = mmea_jax.load(folder)
+    assert launching.launch(small_config(), "export", folder) == folder / "export"
+    assert_complete(folder / "export", params_of(folder), before.entities)
+    moved = shutil.copytree(folder / "export", tmp_path / "moved")
+    for loaded in (mmea_jax.load(folder), mmea_jax.load(moved), before):
+        assert loaded.entities == before.entities
+        joint = loaded.embed()
+        np.testing.assert_allclose(np.linalg.norm(joint, axis=1), 1, rtol=1e-5)
+        np.testing.assert_array_equal(joint, before.embed())
+        name = loaded.entities[5]
+        np.testing.assert_array_equal(loaded.embed([name, 7]), joint[[5, 7]])
+        assert len(loaded.embed(modality="visual")) == len(joint)
+        # What the run itself wrote.
+        rows = alignment_table_of(folder)
+        found = {row.entity1: row for row in loaded.align()}
+        assert found.keys() == rows.keys()
+        for entity, (answer, probability, status) in rows.items():
+            assert (found[entity].entity2, found[entity].status) == (answer, status)
+            assert found[entity].probability == pytest.approx(float(probability), rel=1e-3)
+        assert loaded.align([name]) == [found[name]] or loaded.side[5] == 1
+    with pytest.raises(InputError, match="the entity 'nobody'"):
+        before.embed(["nobody"])
+    with pytest.raises(InputError, match="did you mean 'visual'"):
+        before.embed(modality="visul")
+    with pytest.raises(InputError, match="of KG 2"):
+        before.align([int(np.flatnonzero(before.side == 1)[0])])
+    with pytest.raises(InputError, match="no run and no export"):
+        mmea_jax.load(tmp_path)
+
+
+def alignment_table_of(folder):
+    lines = [line.split("\t") for line in (folder / "alignment.tsv").read_text().splitlines()[1:]]
+    return {line[0]: (line[1], line[4], line[5]) for line in lines}
 
 
 def test_iterative_learning_reports_what_it_accepted(tmp_path):

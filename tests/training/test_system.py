@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from mmea_jax.host_memory import host_memory
 from mmea_jax.training import system
 
 GIB = 1 << 30
@@ -59,11 +60,11 @@ def test_available_memory_is_plausible():
 )
 def test_the_smaller_of_system_and_group(tmp_path, cgroup, limits, expected):
     root = _root(tmp_path, 8 * GIB // 1024, cgroup, limits)
-    assert system._host_memory(root) == expected
+    assert host_memory(root) == expected
 
 
 def test_unknown_memory_is_none(tmp_path):
-    assert system._host_memory(tmp_path) is None
+    assert host_memory(tmp_path) is None
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def finished(tmp_path_factory):
 
     def watch(progress):
         save(progress)
+        run._checkpoints.wait()  # or a later one may be left out
         state = progress.state
         shapes = [x.shape for x in jax.tree.leaves(state.opt_state)]
         seen.append((run.stages[progress.stage], flat(state.params), shapes, flat(progress.best), state.hold))

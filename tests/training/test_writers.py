@@ -178,3 +178,24 @@ def test_a_full_disk_while_logging_reads_as_input_error(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="No space left"):
             run.log({"step": 1})
     run.close()
+
+
+def test_only_results_of_training_finish_a_run(tmp_path):
+    run, config = RunFolder(tmp_path), {"seed": 0}
+    assert run.finished(config) is None
+    run.write_config(config)
+    run.write_results({"test": {}})
+    assert run.finished(config) is None
+    run.write_results({"test": {}, "stages": []})
+    assert run.finished(config) == {"test": {}, "stages": []}
+    with pytest.raises(InputError, match=r"seed = 0.*seed = 1.*--fresh"):
+        run.finished({"seed": 1})
+    (tmp_path / "results.json").write_text("[1")
+    assert run.finished(config) is None
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, "3"])
+def test_a_configuration_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match="cannot be read"):
+        RunFolder(tmp_path).check_config({"seed": 0})

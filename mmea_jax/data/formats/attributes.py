@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmea_jax.data.bounds import read_within
 from mmea_jax.data.formats.tables import decode
 from mmea_jax.errors import InputError, closest
 
@@ -29,7 +30,7 @@ def read_attributes(
     owners: list[int] = []
     lengths: list[int] = []
     columns: list[int] = []
-    for number, line in enumerate(decode(path, path.read_bytes()).split("\n"), start=1):
+    for number, line in enumerate(decode(path, read_within(path, 20)).split("\n"), start=1):
         name, *attributes = line.rstrip("\r").split("\t")
         owner = entities.get(name)
         if owner is None:

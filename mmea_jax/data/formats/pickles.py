@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from mmea_jax.data.bounds import read_within
+from mmea_jax.data.formats.pickle_limits import check_memo
 from mmea_jax.errors import InputError
 
 _ALLOWED = "dictionaries, lists, tuples, numbers, strings and NumPy arrays of numbers"
 _MEND = "if you trust the file, write an .npz with arrays 'ids' and 'features' from it yourself"
+# Memory that a pickle's objects may take, in units of its size: a small integer is two bytes of it.
+_TIMES = 16
 # Booleans, integers, floats and texts of a stated width: no objects, no records.
 _DTYPE = re.compile(r"[<>=|]?[biufSU]\d{1,3}")
 
@@ -30,12 +34,13 @@ def load(path: Path) -> Any:
         array parts; the error names what it named.
     """
     try:
-        content = path.read_bytes()
+        content = read_within(path, _TIMES)
     except OSError as error:
         raise InputError(
             f"no readable file ({error.strerror})", expected="a pickle", mend="correct the path", file=path
         ) from None
     try:
+        check_memo(content)
         return _Unpickler(content, path).load()
     except InputError:
         raise

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmea_jax.data.bounds import read_within
 from mmea_jax.errors import InputError
 
 # What int() takes and no id should hold: '1_000' is a name, not a number.
 _NOT_IN_NUMBERS = b"_"
+# Memory that the lines and fields of a file take while it is read, in units of its size.
+_TIMES = 20
 _LARGEST = np.iinfo(np.int64).max
 
 
@@ -18,7 +21,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
       InputError: the file is missing, cannot be read, or holds nothing but blanks.
     """
     try:
-        content = path.read_bytes()
+        content = read_within(path, _TIMES)
     except OSError as error:
         there = ", ".join(sorted(p.name for p in path.parent.glob("*"))) or "nothing"
         raise InputError(

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from mmea_jax.data.bounds import check_archive
+from mmea_jax.data.formats.pickle_limits import check_memo
 from mmea_jax.errors import InputError
 
 _ALLOWED = "one tensor of floats [N, f], as torch.save writes it"
@@ -30,6 +32,7 @@ def load_tensor(path: Path) -> np.ndarray:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path, times=4)
             return _read(archive, path)
     except InputError:
         raise
@@ -65,8 +68,11 @@ def _read(archive: zipfile.ZipFile, path: Path) -> np.ndarray:
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, archive: zipfile.ZipFile, prefix: str, order: str, path: Path):
-        super().__init__(io.BytesIO(archive.read(f"{prefix}data.pkl")), encoding="utf-8")
+        content = archive.read(f"{prefix}data.pkl")
+        check_memo(content)
+        super().__init__(io.BytesIO(content), encoding="utf-8")
         self._archive, self._prefix, self._order, self._path = archive, prefix, order, path
+        self._storages = 0
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _STORAGES:
@@ -81,6 +87,10 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> np.ndarray:
         """The storage ``('storage', type, key, location, number of elements)`` as a flat array."""
+        # One tensor has one; each costs a reading, and many names of one would cost as many.
+        self._storages += 1
+        if self._storages > 1:
+            raise ValueError("more than one tensor")
         kind, storage, key, _, size = pid
         if kind != "storage" or not isinstance(storage, _Named) or not str(key).isdigit():
             raise ValueError(f"a reference to {pid!r}")

@@ -2,7 +2,7 @@
 
 import os
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from mmea_jax.data import SyntheticOptions
 from mmea_jax.data.completion_options import CompletionOptions
@@ -23,11 +23,13 @@ def completion_config(method: str, mode: str = "") -> ConfigDict:
     config.task = "completion"
     config.method = method
     config.seed = 0  # of initialisation, batch order, negatives and noise
-    skipped = ("synthetic", "missing", "ambiguous", "root")
+    skipped = ("synthetic", "features", "missing", "ambiguous", "root")
     config.data = fields_of(CompletionOptions, skipped)
     config.data.dataset = mode or SYNTHETIC
     config.data.root = os.environ.get("MMEA_DATA", "data")  # folder that holds the data sets
     features = COMPLETION_MODALITIES[1:]
+    files = {m: config_dict.placeholder(str) for m in features}
+    config.data.features = ConfigDict(files)  # a feature file in place of what the data set has
     config.data.missing = ConfigDict({m: 1.0 for m in features})  # share of entities that keep it
     config.data.ambiguous = ConfigDict({m: 0.0 for m in features})  # share with another's row
     config.data.synthetic = fields_of(SyntheticOptions)

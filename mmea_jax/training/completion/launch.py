@@ -5,15 +5,17 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from mmea_jax.errors import InputError
+from mmea_jax.report.page import try_report
 from mmea_jax.report.table import results_table
 from mmea_jax.training.completion.run import CompletionRun
 from mmea_jax.training.completion.settings import read_completion_settings
+from mmea_jax.training.interrupts import Signals
 
-MODES = ("train", "eval", "predict", "complete")
+MODES = ("train", "eval", "predict", "complete", "export")
 
 
 def launch_completion(
-    config: ConfigDict, mode: str, workdir: Path, query: str | None = None
+    config: ConfigDict, mode: str, workdir: Path, query: str | None = None, signals: Signals | None = None
 ) -> dict | list[str] | Path:
     """Runs one of ``MODES`` and prints what came of it.
 
@@ -22,6 +24,7 @@ def launch_completion(
       mode: what to do.
       workdir: folder of the run.
       query: for ``predict``, such as ``head,relation,?``.
+      signals: stop training at the end of a pass.
 
     Returns:
       The results of spec/data.md 6; for ``predict`` the lines of the answer, for ``complete`` the path of
@@ -52,6 +55,11 @@ def launch_completion(
         path = run.complete()
         print(f"new triples: {path}")
         return path
-    results = run.train() if mode == "train" else run.evaluate()
+    if mode == "export":
+        path = run.export()
+        print(f"export: {path}")
+        return path
+    results = run.train(signals) if mode == "train" else run.evaluate()
     print(results_table(results, workdir))
+    try_report(workdir)
     return results

@@ -3,6 +3,7 @@
 import dataclasses
 
 from mmea_jax.errors import InputError, closest
+from mmea_jax.training.finite import ON_NAN
 
 LOSSES = ("self_adversarial", "1vsall")
 OPTIMIZERS = ("adam", "adagrad")
@@ -25,6 +26,7 @@ class CompletionTrainOptions:
     max_steps: int = 0  # caps the optimizer steps; 0: no cap
     protocol: str = "validated"  # epoch chosen on validation triples | 'published': all train, last epoch
     evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
+    on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
 
     def capped(self, triples: int) -> tuple[int, int, int]:
@@ -50,7 +52,8 @@ def check_completion_train(options: CompletionTrainOptions) -> None:
     Raises:
       InputError: naming the key, the value and what is allowed.
     """
-    for key, allowed in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("protocol", PROTOCOLS)):
+    choices = {"loss": LOSSES, "optimizer": OPTIMIZERS, "protocol": PROTOCOLS, "on_nan": ON_NAN}
+    for key, allowed in choices.items():
         value = getattr(options, key)
         if value not in allowed:
             raise _refused(f"train.{key} = {value!r}{closest(value, allowed)}", allowed, f"train.{key}")

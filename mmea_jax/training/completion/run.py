@@ -8,12 +8,14 @@ import jax
 import numpy as np
 
 from mmea_jax.data.completion_load import describe_completion, load_completion
+from mmea_jax.training import memory
 from mmea_jax.training.completion.answers import (
     Answerer,
     answer_lines,
     parse_query,
     table_text,
 )
+from mmea_jax.training.completion.completed import embedded_graph
 from mmea_jax.training.completion.evaluate import (
     Evaluator,
     frequency_floor,
@@ -31,6 +33,8 @@ from mmea_jax.training.completion.trainer import (
     from_checkpoint,
     to_checkpoint,
 )
+from mmea_jax.training.exporting import Embedded
+from mmea_jax.training.identity import fingerprint
 from mmea_jax.training.task_run import TaskRun
 from mmea_jax.vocabulary import COMPLETION_MODALITIES, STRUCTURE
 
@@ -94,6 +98,16 @@ class CompletionRun(TaskRun):
         log.info("%s new triples", f"{len(found):,}")
         return path
 
+    def _embedded(self, params: dict) -> Embedded:
+        model = self.model
+        facts = {
+            "scorer": model.scorer,
+            "dim": model.dim,
+            "margin": model.margin,
+            "reciprocal": model.reciprocal,
+        }
+        return embedded_graph(self.evaluator.tables(params), self.graph, facts)
+
     def _answerer(self) -> Answerer:
         tables = self.evaluator.tables(self._load_params())
         answerer = Answerer(self.evaluator.score, tables, self.graph)
@@ -123,13 +137,20 @@ class CompletionRun(TaskRun):
     def _checkpoint(self, progress: CompletionProgress) -> tuple:
         return progress.steps, *to_checkpoint(progress)
 
-    def _resume(self, trainer: CompletionTrainer) -> CompletionProgress | None:
-        found = self._checkpoints.restore(jax.eval_shape(lambda: to_checkpoint(trainer.initial())[0]))
-        if found is None:
-            return None
-        step, arrays, plain = found
-        self.folder.truncate_after(step)
-        log.info("resuming after epoch %d, step %d", plain["epoch"], step)
+    def _least_bytes(self) -> int:
+        return memory.trained_bytes(self.graph.num_entities * self.model.rule.entity_width)
+
+    def _best_pass(self, progress: CompletionProgress) -> int:
+        return progress.best_epoch
+
+    def _fingerprint(self) -> dict:
+        graph = self.graph
+        return fingerprint((graph.train, graph.valid, graph.test), graph.modalities)
+
+    def _abstract(self, trainer: CompletionTrainer, plain: dict) -> dict:
+        return jax.eval_shape(lambda: to_checkpoint(trainer.initial())[0])
+
+    def _restored(self, arrays: dict, plain: dict) -> CompletionProgress:
         return from_checkpoint(arrays, plain)
 
     def _training_results(self, progress: CompletionProgress) -> dict:

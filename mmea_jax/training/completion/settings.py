@@ -15,7 +15,7 @@ from mmea_jax.training.completion.options import (
     check_answers,
     check_completion_train,
 )
-from mmea_jax.training.records import asked_shares, field_names, read_record, refuse_unknown
+from mmea_jax.training.records import asked_shares, field_names, named_files, read_record, refuse_unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ def read_completion_settings(config: ConfigDict) -> CompletionSettings:
     data = dict(values["data"])
     data["synthetic"] = read_record(SyntheticOptions, data["synthetic"], "data.synthetic.")
     data |= asked_shares(data)
+    data["features"] = named_files(data["features"])
     data["root"] = Path(data["root"])
     data = read_record(CompletionOptions, data, "data.")
     if train.protocol == "published":

@@ -11,6 +11,7 @@ from jax import Array
 
 from mmea_jax.models.adamf_mat import AdamfMat
 from mmea_jax.nn.completion_inputs import CompletionInputs
+from mmea_jax.training import finite
 from mmea_jax.training.completion.optimizer import joined, make_optimizers, parted
 from mmea_jax.training.completion.options import CompletionTrainOptions
 
@@ -62,6 +63,7 @@ def train_step(
             return model.apply(joined(own, generators), inputs, triples, key, method="generator_loss")
 
         metrics["generators"], gradient = jax.value_and_grad(fooled)(generators)
+        metrics["generators_gradient_norm"] = optax.tree.norm(gradient)
         updates, generator_state = of_generators.update(gradient, generator_state, generators)
         generators = optax.apply_updates(generators, updates)
     opt_state = {"model": model_state, "generators": generator_state}
@@ -75,9 +77,10 @@ def make_epoch(
 
     Returns:
       ``run(state, inputs, triples, key, epoch, taken) → (state, metrics)``. It shuffles the triples by
-      ``epoch``; steps from ``taken`` on are skipped; ``metrics`` are means over the steps taken. ``state``
-      is donated.
+      ``epoch``; steps from ``taken`` on are skipped; ``metrics`` are means over the steps taken, and
+      ``finite.FAULTS``. ``state`` is donated.
     """
+    skips = options.on_nan == "skip"
 
     def run(state: CompletionState, inputs: CompletionInputs, triples: Array, key: Array, epoch, taken):
         # Streams of their own, so that no step shares its key with an epoch.
@@ -90,7 +93,8 @@ def make_epoch(
             index, own = part
 
             def take(state):
-                return train_step(model, options, state, inputs, own, step_key)
+                stepped = train_step(model, options, state, inputs, own, step_key)
+                return finite.guarded(stepped, state, skips)
 
             def skip(state):
                 shapes = jax.eval_shape(take, state)[1]
@@ -99,6 +103,6 @@ def make_epoch(
             return jax.lax.cond(index < taken, take, skip, state)
 
         state, metrics = jax.lax.scan(body, state, (jnp.arange(steps), shuffled))
-        return state, jax.tree.map(lambda x: jnp.sum(x, axis=0) / taken, metrics)
+        return state, finite.over_epoch(metrics, taken, skips)
 
     return jax.jit(run, donate_argnums=0)

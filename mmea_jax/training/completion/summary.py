@@ -63,6 +63,7 @@ def training_results(progress: CompletionProgress, method: str) -> dict:
         "epochs": progress.epoch,
         "seconds": sum(epochs),
         "steps": progress.steps,
+        "skipped": progress.skipped,
         "best_valid_mrr": progress.best_valid_mrr,
         "best_epoch": progress.best_epoch,
     }

@@ -10,9 +10,12 @@ import numpy as np
 
 from mmea_jax.models.adamf_mat import AdamfMat
 from mmea_jax.nn.completion_inputs import CompletionInputs
+from mmea_jax.training import finite
 from mmea_jax.training.completion.optimizer import initial_states
 from mmea_jax.training.completion.options import CompletionTrainOptions
 from mmea_jax.training.completion.steps import CompletionState, make_epoch
+
+_MEND = "lower --config.train.learning_rate"
 
 
 @dataclasses.dataclass
@@ -24,6 +27,7 @@ class CompletionProgress:
       best: parameters with the best validation so far.
       epoch: passes made.
       steps: updates made.
+      skipped: those among them that changed nothing, as a loss or gradient was not finite.
       epoch_seconds: of every pass, in order, without compilation and validation.
       best_valid_mrr: of ``best``; None where nothing validates.
       best_epoch: the pass whose parameters ``best`` are, counted from 1.
@@ -33,6 +37,7 @@ class CompletionProgress:
     best: dict
     epoch: int = 0
     steps: int = 0
+    skipped: int = 0
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
     best_valid_mrr: float | None = None
     best_epoch: int = 0
@@ -40,13 +45,16 @@ class CompletionProgress:
 
 @dataclasses.dataclass(frozen=True)
 class CompletionEvent:
-    """What the loop tells after every epoch: counts, mean loss terms, and MRR where it validated."""
+    """What the loop tells after every epoch: counts, mean loss terms, MRR where it validated, and how many
+    of its updates were left out as not finite.
+    """
 
     epoch: int
     epochs: int
     step: int
     terms: dict[str, float]
     valid_mrr: float | None
+    skipped: int = 0
 
 
 class CompletionTrainer:
@@ -77,6 +85,15 @@ class CompletionTrainer:
         self._init_key, self._key = jax.random.split(jax.random.key(seed))
         self._compiled = None
         self.compile_seconds = 0.0
+
+    @property
+    def key(self) -> list[int]:
+        """The key of all randomness but the initial parameters', as plain numbers."""
+        return jax.random.key_data(self._key).tolist()
+
+    @key.setter
+    def key(self, numbers: list[int]) -> None:
+        self._key = jax.random.wrap_key_data(jnp.asarray(numbers, jnp.uint32))
 
     def initial(self) -> CompletionProgress:
         """Freshly drawn parameters; nothing trained."""
@@ -119,15 +136,14 @@ class CompletionTrainer:
             np.int32(progress.epoch),
             np.int32(taken),
         )
-        terms = {name: float(value) for name, value in terms.items()}
+        terms, skipped = finite.judged(
+            terms, self._place(progress.epoch + 1), progress.steps, taken, self._options.on_nan, _MEND
+        )
         progress.epoch_seconds.append(time.perf_counter() - started)
         progress.epoch, progress.steps = progress.epoch + 1, progress.steps + taken
-        bad = [name for name, value in terms.items() if not np.isfinite(value)]
-        if bad:
-            raise FloatingPointError(
-                f"epoch {progress.epoch}: {', '.join(bad)} is not finite; lower --config.train.learning_rate"
-            )
-        return CompletionEvent(progress.epoch, self.epochs, progress.steps, terms, self._evaluate(progress))
+        progress.skipped += skipped
+        valid_mrr = self._evaluate(progress)
+        return CompletionEvent(progress.epoch, self.epochs, progress.steps, terms, valid_mrr, skipped)
 
     def _evaluate(self, progress: CompletionProgress) -> float | None:
         """Validates where an epoch is due, and keeps the parameters if they are the best."""
@@ -138,11 +154,18 @@ class CompletionTrainer:
             return None
         if progress.epoch % self._options.evaluate_every and not last:
             return None
-        value = self._validate(progress.state.params)
+        try:
+            value = self._validate(progress.state.params)
+        except FloatingPointError as error:
+            where = f"{self._place(progress.epoch)}, step {progress.steps:,}"
+            raise finite.NotFiniteError(where, "a validation score", _MEND) from error
         if progress.best_valid_mrr is None or value > progress.best_valid_mrr:
             progress.best_valid_mrr = value
             self._keep(progress)
         return value
+
+    def _place(self, epoch: int) -> str:
+        return f"stage 1 of 1, epoch {epoch}"
 
     def _keep(self, progress: CompletionProgress) -> None:
         progress.best_epoch = progress.epoch

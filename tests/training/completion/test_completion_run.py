@@ -1,11 +1,13 @@
 """The shipped completion configurations, shrunk, from files to results, answers and new triples."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
+import mmea_jax
 from mmea_jax.errors import InputError
 from mmea_jax.report.table import results_table
 from mmea_jax.training.completion.answers import Answer, Query, as_triple, parse_query
@@ -13,6 +15,7 @@ from mmea_jax.training.completion.launch import launch_completion
 from mmea_jax.training.completion.run import CompletionRun
 from mmea_jax.training.completion.settings import read_completion_settings
 from tests.small import load_config, small_completion
+from tests.training.loaded import assert_complete
 
 METRICS = {"hits@1", "hits@3", "hits@10", "mr", "mrr"}
 
@@ -125,6 +128,26 @@ def test_answers_are_new_and_their_probabilities_sum_to_one(finished):
     assert len(lines) == 2 + run.settings.answers.top
     assert lines[2].endswith(run.graph.entity_names[answers[0].entity])
     assert run.predict(f"{head},{relation},?") == lines
+
+
+def test_export_and_load(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    before = mmea_jax.load(folder)
+    run = make_run(folder)
+    assert run.export() == folder / "export"
+    assert_complete(folder / "export", run._load_params(), run.graph.entity_names)
+    moved = shutil.copytree(folder / "export", tmp_path / "moved")
+    head, relation, _ = run.graph.test[0].tolist()
+    name = run.graph.entity_names[head]
+    lines = run.predict(f"{name},{run.graph.relation_names[relation]},?")[2:]
+    for loaded in (mmea_jax.load(moved), before):
+        assert loaded.entities == run.graph.entity_names
+        np.testing.assert_array_equal(loaded.embed([name]), loaded.embed()[[head]])
+        answers = loaded.answer(f"{name},{run.graph.relation_names[relation]},?", len(lines))
+        assert [entity for entity, _, _ in answers] == [line.split(maxsplit=2)[2] for line in lines]
+        for (_, score, probability), line in zip(answers, lines, strict=True):
+            shown = [float(field) for field in line.split(maxsplit=2)[:2]]
+            assert shown == pytest.approx([probability, score], abs=1e-3)
 
 
 def test_new_triples_are_written_once_and_most_probable_first(learnt):

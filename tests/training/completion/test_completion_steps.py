@@ -8,6 +8,7 @@ import pytest
 from mmea_jax.models.adamf_mat import AdamfMat
 from mmea_jax.nn.completion_inputs import CompletionInputs
 from mmea_jax.nn.known_triples import make_known
+from mmea_jax.training import finite
 from mmea_jax.training.completion.optimizer import initial_states, make_optimizers, parted
 from mmea_jax.training.completion.options import CompletionTrainOptions
 from mmea_jax.training.completion.steps import CompletionState, make_epoch
@@ -48,8 +49,16 @@ def test_a_step_updates_model_and_generators(run):
     state, metrics = run(initial(), INPUTS, TRIPLES[:18], KEY, np.int32(0), np.int32(5))
     assert all(names_changed(before, state.params).values())
     assert int(state.step) == 5
-    assert {"loss", "triples", "adversarial", "generators", "gradient_norm"} == set(metrics)
-    assert all(np.isfinite(value) for value in metrics.values())
+    of_generators = {"generators", "generators_gradient_norm"}
+    assert {"loss", "triples", "adversarial", "gradient_norm", "not_finite", *of_generators} == set(metrics)
+    assert all(np.isfinite(value).all() for value in metrics.values())
+
+
+def test_what_is_not_finite_is_named(run):
+    spoilt = INPUTS.replace(features={"text": INPUTS.features["text"].at[0].set(jnp.nan)})
+    _, metrics = run(initial(), spoilt, TRIPLES[:18], KEY, np.int32(0), np.int32(5))
+    with pytest.raises(finite.NotFiniteError, match=r"here, step 1\d: the loss term 'adversarial'"):
+        finite.judged(metrics, "here", 10, 5, "stop", "mend")
 
 
 def test_steps_beyond_the_cap_change_nothing(run):
