@@ -20,6 +20,7 @@ FORBIDDEN = {
     "matching": ABOVE | CONFIG | HEAVY | {"mmea_jax.nn", "mmea_jax.losses"},
     "models": ABOVE - {"mmea_jax.models"} | CONFIG | HEAVY | {"mmea_jax.matching"},
     "training": {"mmea_jax.main"} | HEAVY,
+    "encoders": ABOVE | CONFIG | DEVICE | HEAVY | BELOW - {"mmea_jax.data"},
 }
 
 
@@ -60,7 +61,7 @@ def test_the_layer_exists(layer):
     assert list((PACKAGE / layer).rglob("*.py")), "the rule would hold for want of modules"
 
 
-@pytest.mark.parametrize("name", ["errors.py", "vocabulary.py", "__init__.py"])
+@pytest.mark.parametrize("name", ["errors.py", "vocabulary.py", "host_memory.py", "__init__.py"])
 def test_common_modules_import_no_layer(name):
     found = imports((PACKAGE / name).read_text(encoding="utf-8"), "mmea_jax")
     assert not [

@@ -36,9 +36,17 @@ def check(options: DataOptions) -> None:
         check_choice("a modality of data.neighbours", modality, _BAGS)
     check_least(options, _LEAST)
     check_shares(options, MODALITIES)
+    check_features(options, MODALITIES[1:-1])
+    for modality in options.neighbours:
+        if modality in options.features:
+            raise InputError(
+                f"data.neighbours with {modality!r}, whose features are those of data.features.{modality}",
+                expected="a modality that comes as a bag of words",
+                mend=f"leave {modality!r} out of --config.data.neighbours, or the feature file",
+            )
     for option, shares in (("data.missing", options.missing), ("data.ambiguous", options.ambiguous)):
         for modality, share in shares.items():
-            if getattr(options, modality) == "none":
+            if getattr(options, modality) == "none" and modality not in options.features:
                 raise InputError(
                     f"{option}.{modality} = {share} with data.{modality} = 'none'",
                     expected="a modality that is switched on",
@@ -74,6 +82,16 @@ def check_shares(options: object, modalities: Sequence[str]) -> None:
             # To repeat no row is a point of a sweep; to keep no row is a modality switched off.
             if option != "data.ambiguous" or share != 0:
                 check_ratio(f"{option}.{modality}", share)
+
+
+def check_features(options: object, modalities: Sequence[str]) -> None:
+    """Refuses feature files in ``options.features`` for what is not among ``modalities``.
+
+    Raises:
+      InputError: naming the option and what is allowed.
+    """
+    for modality in options.features:
+        check_choice("a key of data.features", modality, modalities)
 
 
 def check_choice(option: str, value: object, allowed: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from mmea_jax.data.bounds import check_npy, refuse_size
 from mmea_jax.data.formats.features import SUFFIXES, Features, read_features
 from mmea_jax.data.formats.torch_archives import load_tensor
 from mmea_jax.data.knowledge_graphs import Dense
@@ -86,6 +87,7 @@ def name_vectors(words: Sequence[Sequence[str]], width: int) -> Dense:
       words: N lists of words.
       width: f.
     """
+    refuse_size(24.0 * len(words) * width, f"{len(words):,} text features", "lower --config.data.text_width")
     features = [{*own, *_trigrams(own)} for own in words]
     frequency = Counter(itertools.chain.from_iterable(features))
     known = list(frequency)
@@ -125,6 +127,9 @@ def simulated_images(
       seed: non-negative.
     """
     shape = (num_entities, width)
+    refuse_size(
+        28.0 * num_entities * width, f"{num_entities:,} images", "lower --config.data.simulated_width"
+    )
     rows = np.concatenate([train[:, 0], train[:, 2]])
     columns = np.concatenate([train[:, 1], num_relations + train[:, 1]])
     ones = np.ones(len(rows), np.float32)
@@ -153,11 +158,13 @@ def _table(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
             mend="take the feature file that belongs to this data set",
             file=path,
         )
-    finite = np.isfinite(vectors).all(axis=1)
+    # As single precision, in which they are kept.
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(vectors.astype(np.float32, copy=False)).all(axis=1)
     if not finite.all():
         raise InputError(
             f"a number that is not finite in row {int(np.argmin(finite))} ({(~finite).sum()} such rows)",
-            expected="finite numbers",
+            expected="finite numbers of single precision",
             mend="compute the features again, or write zeros for an entity without",
             file=path,
         )
@@ -166,7 +173,12 @@ def _table(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _npy(path: Path) -> np.ndarray:
     try:
+        with path.open("rb") as file:
+            check_npy(file, path.stat().st_size)
+        refuse_size(3 * path.stat().st_size, "numbers", "take a smaller file, or a larger machine", path)
         return np.load(path, allow_pickle=False)
+    except InputError:
+        raise
     # A damaged header raises ValueError, SyntaxError, tokenize's own errors and more.
     except Exception as error:
         raise InputError(

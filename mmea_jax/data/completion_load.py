@@ -17,6 +17,7 @@ from mmea_jax.data.completion_options import CompletionOptions, check
 from mmea_jax.data.completion_split import divided, overlaps
 from mmea_jax.data.completion_world import generate_completion
 from mmea_jax.data.degrade import degrade
+from mmea_jax.data.feature_files import completion_features
 from mmea_jax.data.formats import openke
 from mmea_jax.data.knowledge_graphs import Dense
 from mmea_jax.data.locate import SYNTHETIC, locate
@@ -43,6 +44,10 @@ def load_completion(options: CompletionOptions) -> CompletionGraph:
         graph, parts = _read(folder, options)
         graph = _divided(graph, parts, options)
         graph = _with_features(graph, folder, options)
+    found, notes = completion_features(options.features, graph.entity_names)
+    both = {**graph.modalities, **found}
+    both = {m: both[m] for m in (VISUAL, TEXT) if m in both}
+    graph = dataclasses.replace(graph, modalities=both, notes=(*graph.notes, *notes))
     return degrade(graph, options.missing, options.ambiguous, options.missing_seed)
 
 
@@ -103,7 +108,7 @@ def _with_features(graph: CompletionGraph, folder: Path, options: CompletionOpti
     found: dict[Modality, Dense] = {}
     simulated, notes = graph.simulated, list(graph.notes)
     for modality, how in ((VISUAL, options.visual), (TEXT, options.text)):
-        if how == "none":
+        if how == "none" or modality in options.features:
             continue
         path = feature_file(folder, modality) if how in ("auto", "files") else None
         if path is not None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmea_jax.data.checks import check_choice, check_least, check_ratio, check_shares
+from mmea_jax.data.checks import check_choice, check_features, check_least, check_ratio, check_shares
 from mmea_jax.data.options import SyntheticOptions
 from mmea_jax.vocabulary import COMPLETION_MODALITIES
 
@@ -32,6 +32,8 @@ class CompletionOptions:
     split_seed: int = 0  # draws the triples that are held out
     visual: str = "auto"  # 'auto': files, else simulated | 'files' | 'simulated' | 'none'
     text: str = "auto"  # 'auto': files, else names | 'files' | 'names': hashed words and letters | 'none'
+    # Modality -> a feature file (.npz, .safetensors, .npy, .pth) that stands in for what the data set has.
+    features: Mapping[str, str | Path] = dataclasses.field(default_factory=dict)
     missing: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share kept
     ambiguous: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share
     missing_seed: int = 0  # draws the rows that go missing or turn ambiguous, the same for every model
@@ -53,3 +55,4 @@ def check(options: CompletionOptions) -> None:
         check_ratio(f"data.{field}", getattr(options, field))
     check_least(options, _LEAST)
     check_shares(options, COMPLETION_MODALITIES)
+    check_features(options, COMPLETION_MODALITIES[1:])

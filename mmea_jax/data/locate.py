@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
+from mmea_jax.data.paths import check_name
 from mmea_jax.errors import InputError, closest
 
 SYNTHETIC = "synthetic"
 
 
-def locate(root: Path | None, dataset: str, mark: str) -> Path:
+def locate(root: Path | None, dataset: str, *marks: str) -> Path:
     """The folder of ``dataset`` below ``root``.
 
     Args:
       root: the folder that holds the data sets.
       dataset: a name such as ``DBP15K/zh_en``.
-      mark: a file that every data set of the layout has, one or two folders below the root.
+      marks: for each layout a file that every data set of it has, one or two folders below the root.
 
     Raises:
       InputError: no root, no such root, or no such data set in it; the error names the closest.
@@ -24,9 +25,10 @@ def locate(root: Path | None, dataset: str, mark: str) -> Path:
             expected="the folder that holds the data sets",
             mend="give it with --config.data.root, or leave the data set out for the generated one",
         )
+    check_name("data.dataset", dataset)
     root = Path(root)
-    marks = [found for depth in ("*", "*/*") for found in root.glob(f"{depth}/{mark}")]
-    known = sorted(str(found.parent.relative_to(root)) for found in marks)
+    found = [path for depth in ("*", "*/*") for mark in marks for path in root.glob(f"{depth}/{mark}")]
+    known = sorted({str(path.parent.relative_to(root)) for path in found})
     folder = root / dataset
     # A folder that holds files but lacks the one that marks a data set is a damaged one; its reader says
     # what is missing.

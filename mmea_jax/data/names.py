@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from mmea_jax.data.bags import bag_from_counts, normalised
+from mmea_jax.data.bounds import read_within
 from mmea_jax.data.knowledge_graphs import Bag
 from mmea_jax.errors import InputError
 
@@ -41,17 +42,23 @@ def read_translated(path: Path, index: Mapping[int, int]) -> list[list[str]]:
       InputError: the file is no such list, or names an id that is no entity, or one twice.
     """
     try:
-        entries = json.loads(path.read_bytes())
+        entries = json.loads(read_within(path, 20))
     except json.JSONDecodeError as error:
         raise InputError(
             f"no JSON ({error.msg})", expected=_LAYOUT, mend="restore the file", file=path, line=error.lineno
         ) from None
+    except RecursionError:
+        raise InputError("too many brackets", expected=_LAYOUT, mend="restore the file", file=path) from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"text that is not UTF-8 ({error.reason} at byte {error.start})",
             expected=_LAYOUT,
             mend="save the file as UTF-8",
             file=path,
+        ) from None
+    except ValueError as error:  # such as a number of thousands of digits
+        raise InputError(
+            f"no sound JSON ({error})", expected=_LAYOUT, mend="restore the file", file=path
         ) from None
     if not isinstance(entries, list):
         raise InputError(f"a {type(entries).__name__}", expected=_LAYOUT, mend="restore the file", file=path)

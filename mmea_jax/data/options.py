@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmea_jax.data.own.options import OwnOptions
+
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticOptions:
@@ -37,7 +39,7 @@ class DataOptions:
     Raises ``InputError`` on a value outside its allowed set (see ``check``).
     """
 
-    dataset: str = "synthetic"  # 'synthetic', or a folder below root such as 'DBP15K/zh_en'
+    dataset: str = "synthetic"  # 'synthetic', 'own', or a folder below root such as 'DBP15K/zh_en'
     root: Path | None = None  # folder that holds the data sets; needed for all but 'synthetic'
     split: str | None = None  # folder below splits/; None: draw one by seed_ratio and split_seed
     seed_ratio: float = 0.3  # share of links that train, when the split is drawn
@@ -51,6 +53,9 @@ class DataOptions:
     bag_width: int = 1000  # most frequent relations and attributes kept
     # Modalities whose bags also say what an entity's neighbours hold (data/neighbourhood.py).
     neighbours: tuple[str, ...] = ()
+    # Modality -> a feature file (.npz, .safetensors, .pkl) that stands in for what the data set has; it
+    # switches the modality on.
+    features: Mapping[str, str | Path] = dataclasses.field(default_factory=dict)
     missing: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share kept
     ambiguous: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share
     missing_seed: int = 0  # draws the rows that go missing or turn ambiguous, the same for every model
@@ -61,3 +66,4 @@ class DataOptions:
     contradicting_links: str = "auto"
     cache: Path | None = None  # folder for parsed arrays; None: the user's cache folder
     synthetic: SyntheticOptions = SyntheticOptions()
+    own: OwnOptions = OwnOptions()  # for the data set 'own': two graphs of the user's

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmea_jax.data.formats import named
 from mmea_jax.data.formats.tables import line_of, read_integers
 from mmea_jax.data.knowledge_graphs import KnowledgeGraphs, Split
 from mmea_jax.data.options import DataOptions
@@ -17,6 +18,8 @@ _PARTS = ("train", "valid", "test")
 
 def make_split(kgs: KnowledgeGraphs, options: DataOptions, folder: Path | None = None) -> Split:
     """The split that the options ask for: ``folder/splits/<options.split>``, or a draw.
+
+    In the layout that goes by names a split is one of its folds, ``folder/721_5fold/<k>``.
 
     Without a file of validation links, and always in a draw, ``options.valid_ratio`` of the training
     links validate: at least 100 of them, at most half; none if the ratio is 0.
@@ -76,7 +79,10 @@ def _held_out(train: np.ndarray, options: DataOptions) -> tuple[np.ndarray, np.n
 def _folder(name: str, folder: Path | None) -> Path:
     """The folder of a split's files."""
     splits = None if folder is None else folder / "splits"
-    known = sorted(p.name for p in splits.iterdir() if p.is_dir()) if splits and splits.is_dir() else []
+    if folder is not None and named.fold(folder, name):
+        return folder / name
+    known = [] if folder is None else named.folds(folder)
+    known += sorted(p.name for p in splits.iterdir() if p.is_dir()) if splits and splits.is_dir() else []
     if name not in known:
         raise InputError(
             f"the split {name!r}{closest(name, known)}",
@@ -90,23 +96,45 @@ def _folder(name: str, folder: Path | None) -> Path:
 
 
 def _from_files(kgs: KnowledgeGraphs, options: DataOptions, folder: Path) -> dict[str, np.ndarray]:
-    gold = {pair: row for row, pair in enumerate(map(tuple, kgs.entity_ids[kgs.links].tolist()))}
+    if folder.parent.name == named.FOLDS:
+        keys = [tuple(kgs.entity_names[end] for end in link) for link in kgs.links]
+    else:
+        keys = [tuple(pair) for pair in kgs.entity_ids[kgs.links].tolist()]
+    gold = {pair: row for row, pair in enumerate(keys)}
+    read = _read_ids if folder.parent.name != named.FOLDS else lambda path: _without_dropped(path, keys)
     seen: dict[int, tuple[Path, int]] = {}
     parts = {"valid": np.zeros((0, 2), np.int32)}
     for part in _PARTS:
         path = folder / f"{part}_links"
         if part == "valid" and not path.exists():
             continue
-        parts[part] = kgs.links[_rows(path, gold, seen)]
+        parts[part] = kgs.links[_rows(read(path), path, gold, seen)]
     if not len(parts["valid"]):
         parts["train"], parts["valid"] = _held_out(parts["train"], options)
     return parts
 
 
-def _rows(path: Path, gold: dict[tuple[int, int], int], seen: dict[int, tuple[Path, int]]) -> list[int]:
-    """The gold links' rows that a file lists; adds them, with where they stand, to ``seen``."""
+def _read_ids(path: Path) -> list[tuple[int, int]]:
+    return [tuple(pair) for pair in read_integers(path, "id1 id2").tolist()]
+
+
+def _without_dropped(path: Path, gold: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A fold's links without those that contradict a gold one: a load may have dropped them."""
+    known = set(gold)
+    linked = [{link[end] for link in gold} for end in (0, 1)]
+    return [
+        link
+        for link in named.read_links(path)
+        if link in known or not (link[0] in linked[0] or link[1] in linked[1])
+    ]
+
+
+def _rows(
+    pairs: list[tuple], path: Path, gold: dict[tuple, int], seen: dict[int, tuple[Path, int]]
+) -> list[int]:
+    """The gold links' rows of a file's ``pairs``; adds them, with where they stand, to ``seen``."""
     rows = []
-    for position, pair in enumerate(map(tuple, read_integers(path, "id1 id2").tolist())):
+    for position, pair in enumerate(pairs):
         row = gold.get(pair)
         if row is None:
             raise InputError(

@@ -15,7 +15,13 @@ def pack(strings: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unpack(text: np.ndarray, ends: np.ndarray) -> tuple[str, ...]:
-    """The strings that ``pack`` was given."""
+    """The strings that ``pack`` was given.
+
+    Raises:
+      ValueError: ``ends`` do not ascend within the text.
+    """
+    if len(ends) and (np.any(np.diff(ends) < 0) or ends[0] < 0 or ends[-1] > len(text)):
+        raise ValueError("ends of strings that do not ascend within the text")
     whole, bounds = text.tobytes(), ends.tolist()
     return tuple(
         whole[start:end].decode("utf-8", "surrogatepass") for start, end in itertools.pairwise(bounds)

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 from mmea_jax.data.bags import attribute_bag, relation_bag
+from mmea_jax.data.bounds import refuse_size
 from mmea_jax.data.knowledge_graphs import Bag, Dense, KnowledgeGraphs
 from mmea_jax.data.names import char_bag, word_bag
 from mmea_jax.data.options import SyntheticOptions
@@ -100,6 +101,19 @@ def check(options: SyntheticOptions) -> None:
     _require("visual_noise", value, value is None or 0 <= value < np.inf, "a noise ≥ 0, or None")
     linked = options.entities - round(options.dangling * options.entities)
     _require("dangling", options.dangling, linked >= 2, "a share that leaves two linked entities")
+    _refuse_size(options)
+
+
+def _refuse_size(options: SyntheticOptions) -> None:
+    """Estimated from above: numbers of the images, a handful of copies each; triples; names as strings."""
+    entity = 50 * options.visual_width + 300 * options.triples_per_entity + 3000
+    words = 400 * (options.relations + options.attributes)
+    laws = 8 * options.types * (options.attributes + options.relations + options.visual_width)
+    refuse_size(
+        2 * options.entities * entity + words + 3 * laws,
+        f"{options.entities:,} generated entities a graph",
+        "lower --config.data.synthetic.entities, or widths and counts beside it",
+    )
 
 
 def _require(knob: str, value: object, fits: bool, expected: str) -> None:

@@ -44,8 +44,8 @@ def visit_neighbourhoods(state: Neighbourhoods, block: similarity.Block, k: int)
     """Adds one block: its rows' means are final, its columns' best merge with those so far."""
     k_columns = state.columns.shape[1]
     rows = mean_of_open(lax.top_k(block.scores, min(k, block.scores.shape[1]))[0])
-    scores = jnp.where(block.open_rows[:, None], block.scores, -jnp.inf).T
-    best = lax.top_k(scores, min(k_columns, scores.shape[1]))[0]
+    scores = jnp.where(block.open_rows[:, None], block.scores, -jnp.inf)
+    best, _ = similarity.best_of_columns(scores, k_columns)
     columns = lax.top_k(jnp.concatenate([state.columns, best], 1), k_columns)[0]
     return Neighbourhoods(similarity.put_rows(state.rows, block, rows), columns)
 

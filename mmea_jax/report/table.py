@@ -42,6 +42,7 @@ def results_table(results: Record, path: str | PathLike | None = None) -> str:
             "queries" if results.get("task") == "completion" else "links",
         ),
         _findings(results),
+        _own(results.get("alignment") or {}),
         _cost(results, path),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -162,6 +163,36 @@ def _findings(results: Record) -> Lines:
         + _fact("pivots", _pivots(results.get("pivots") or {}))
         + _fact("pseudo-links", _pseudo_links(results.get("pseudo_links") or {}))
     )
+
+
+def _own(found: Record) -> Lines:
+    """What became of the entities of KG 1, on graphs of the user's own."""
+    if not found:
+        return []
+    verdicts = [f"{found[key]:,} {key.replace('_', ' ')}" for key in ("seeds", "matched", "no_match")]
+    how = "given" if found.get("threshold_given") else f"chosen on {found['fitted_on']:,} held-out links"
+    share = "given" if found.get("dangling_given") else "estimated"
+    return [
+        "verdicts on KG 1",
+        *_fact("entities", verdicts),
+        *_fact("threshold", [f"probability {_share(found['threshold'])}, {how}"]),
+        *_fact("no match", [f"share without counterpart {_share(found['dangling'])}, {share}"]),
+        *_fact("held-out", _quality(found["held_out"])),
+        *_fact("gold links", _gold(found.get("gold") or {})),
+    ]
+
+
+def _quality(found: Record) -> Iterable[str]:
+    yield ", ".join(f"{key} {_share(found.get(key))}" for key in ("precision", "recall", "f1"))
+    none = [f"{key} {_share(found.get(f'no_match_{key}'))}" for key in ("precision", "recall")]
+    yield f"no match: {', '.join(none)}"
+
+
+def _gold(found: Record) -> Iterable[str]:
+    if found:
+        yield f"{found['links']:,} links, Hits@1 {_share(found['hits@1'])}"
+        yield f"calibration error {_share(found['ece'])}"
+        yield from _quality(found)
 
 
 def _calibration(found: Record) -> Iterable[str]:

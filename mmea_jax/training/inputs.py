@@ -1,7 +1,7 @@
 """From the data layer's NumPy records to the pytree that models read."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ from mmea_jax.data.structure import edges
 from mmea_jax.nn.bags import SparseRows, capacity_for
 from mmea_jax.nn.graph import make_graph
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.triples import make_triples
 from mmea_jax.vocabulary import MODALITIES, STRUCTURE
 
 # Neighbour rows gathered at once: cache-sized on CPU, whole buckets elsewhere.
@@ -35,6 +36,7 @@ def make_inputs(kgs: KnowledgeGraphs) -> Inputs:
         bags=bags,
         dense=dense,
         present={m: kgs.modalities[m].present for m in names},
+        triples=make_triples(kgs.triples, kgs.num_entities, len(kgs.relation_names)),
     )
 
 
@@ -48,23 +50,42 @@ def _rows(bag: Bag) -> SparseRows:
     )
 
 
-def with_capacity(inputs: Inputs, rows: int, among: np.ndarray | None = None) -> Inputs:
-    """Inputs whose bags can be read for any ``rows`` distinct entities out of ``among`` (default: all)."""
-    return _with(inputs, lambda bag: capacity_for(np.asarray(bag.offsets), rows, among))
+def with_capacity(inputs: Inputs, rows: int, among: np.ndarray | None = None, parts: int = 1) -> Inputs:
+    """Inputs whose bags can be read for any ``rows`` distinct entities out of ``among`` (default: all).
+
+    Each of ``parts`` devices reads an equal share of the rows.
+    """
+
+    def largest(bag: SparseRows, share: int) -> int:
+        return capacity_for(np.asarray(bag.offsets), -(-rows // share), among)
+
+    return _with(inputs, largest, parts)
 
 
-def with_capacity_for(inputs: Inputs, blocks: Sequence[np.ndarray]) -> Inputs:
+def with_capacity_for(inputs: Inputs, blocks: Sequence[np.ndarray], parts: int = 1) -> Inputs:
     """Inputs whose bags can be read for each of ``blocks`` (entities int[·]; negative ones are padding)."""
 
-    def largest(bag: SparseRows) -> int:
+    def largest(bag: SparseRows, share: int) -> int:
         counts = np.diff(np.asarray(bag.offsets))
-        need = max(int(counts[block[block >= 0]].sum()) for block in blocks)
+        pieces = [piece for block in blocks for piece in _shares(block, share)]
+        need = max(int(counts[piece[piece >= 0]].sum()) for piece in pieces)
         # A power of two, so that another set of blocks seldom compiles anew.
         return 1 << max(0, need - 1).bit_length()
 
-    return _with(inputs, largest)
+    return _with(inputs, largest, parts)
 
 
-def _with(inputs: Inputs, capacity) -> Inputs:
-    bags = {m: dataclasses.replace(bag, capacity=capacity(bag)) for m, bag in inputs.bags.items()}
-    return dataclasses.replace(inputs, bags=bags)
+def _shares(block: np.ndarray, parts: int) -> list[np.ndarray]:
+    """What each of ``parts`` devices gets of a block; the last ones less, or nothing."""
+    size = -(-len(block) // parts)
+    return [block[first : first + size] for first in range(0, len(block), size)]
+
+
+def _with(inputs: Inputs, capacity: Callable[[SparseRows, int], int], parts: int) -> Inputs:
+    """``capacity`` tells the non-zeros of one of so many equal shares of the rows that are read."""
+
+    def read(bag: SparseRows) -> SparseRows:
+        own = capacity(bag, parts) if parts > 1 else 0
+        return dataclasses.replace(bag, capacity=capacity(bag, 1), part_capacity=own)
+
+    return dataclasses.replace(inputs, bags={m: read(bag) for m, bag in inputs.bags.items()})

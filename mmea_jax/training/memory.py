@@ -14,8 +14,13 @@ def tree_bytes(tree) -> int:
     return sum(np.dtype(x.dtype).itemsize * int(np.prod(x.shape)) for x in jax.tree.leaves(tree))
 
 
+def trained_bytes(numbers: int) -> int:
+    """Bytes of so many float32 parameters, their two moments, and a copy of the best and of a checkpoint."""
+    return 5 * 4 * numbers
+
+
 def evaluation_bytes(
-    rows: int, candidates: int, entities: int, width: int, context_width: int, assignment: bool
+    rows: int, candidates: int, entities: int, width: int, consensus: bool, assignment: bool
 ) -> int:
     """Peak bytes of matching, whichever of its two parts needs more.
 
@@ -28,14 +33,14 @@ def evaluation_bytes(
       candidates: of KG 2.
       entities: ``N``.
       width: of the vectors that are multiplied.
-      context_width: of the joint embeddings of all entities, their neighbours' and two copies on the way;
-        0 where neighbours play no part.
+      consensus: whether all entities' embeddings are kept for what their neighbours say.
       assignment: whether a transport plan is made.
     """
     plan = 3 * 4 * rows * candidates if assignment else 0
     test = 4 * 4 * (rows + candidates) * width + plan
     table = 4 * 4 * entities * width
-    return (96 << 20) + 4 * 4 * entities * context_width + max(test, table)
+    kept = 4 * entities * width if consensus else 0
+    return (96 << 20) + kept + max(test, table)
 
 
 def estimate(step: int, host: int, params: int, evaluation: int) -> int:

@@ -9,6 +9,8 @@ from mmea_jax.models.eva import Eva
 from mmea_jax.models.mclea import Mclea
 from mmea_jax.models.meaformer import Meaformer
 from mmea_jax.models.mimea import Mimea
+from mmea_jax.models.msnea import Msnea
+from mmea_jax.models.tmea import Tmea
 from mmea_jax.models.umaea import Umaea
 from mmea_jax.training.records import check_method, field_names, refuse_unknown
 
@@ -17,6 +19,8 @@ METHODS: dict[str, type[nn.Module]] = {
     "mclea": Mclea,
     "meaformer": Meaformer,
     "mimea": Mimea,
+    "msnea": Msnea,
+    "tmea": Tmea,
     "umaea": Umaea,
 }
 

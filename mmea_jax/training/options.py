@@ -3,6 +3,7 @@
 import dataclasses
 
 from mmea_jax.errors import InputError, closest
+from mmea_jax.training.finite import ON_NAN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class TrainOptions:
     # 'none': the split's links train | 'visual', 'name', 'char': unsupervised, the nearest pairs by it do
     pivot: str = "none"
     pivots: int = 1000  # how many of them
+    on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
+    devices: int = 0  # that tables, edges, pairs and matching are split over; 0: all that there are
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
     iterative: IterativeOptions = IterativeOptions()
 
@@ -36,7 +39,7 @@ class MatchingOptions:
     """How embeddings are compared at inference."""
 
     score: str = "joint"  # 'joint' | 'joint+modal' | 'joint+importance' | 'kl'
-    context: float = 0.0  # weight of the similarity of the neighbours' joint embeddings; 0: none
+    consensus: int = 0  # rounds in which entities are compared by their neighbours' matches too; 0: none
     csls_k: int = 3  # neighbours of CSLS
     candidates: str = "test"  # 'test': test entities of the other side | 'all': every entity of it
     assignment: bool = True  # one-to-one assignment by Sinkhorn; takes memory for three score matrices
@@ -49,6 +52,7 @@ def check_train(options: TrainOptions) -> None:
       InputError: naming the key, the value and what is allowed.
     """
     _choice("train.protocol", options.protocol, ("validated", "published"))
+    _choice("train.on_nan", options.on_nan, ON_NAN)
     _choice("train.pivot", options.pivot, ("none", "visual", "name", "char"))
     _at_least("train.pivots", options.pivots, 1)
     if options.pivot != "none" and options.protocol == "published":
@@ -57,7 +61,7 @@ def check_train(options: TrainOptions) -> None:
             expected="another protocol, as this one chooses the epoch on test links, which are gold links",
             mend="leave out --config.train.protocol",
         )
-    for name in ("max_epochs", "max_steps", "batch_size", "memory_limit"):
+    for name in ("max_epochs", "max_steps", "batch_size", "devices", "memory_limit"):
         _at_least(f"train.{name}", getattr(options, name), 0)
     _at_least("train.cycles", options.cycles, 1)
     _at_least("train.evaluate_every", options.evaluate_every, 1)
@@ -74,7 +78,7 @@ def check_matching(options: MatchingOptions) -> None:
     """
     _choice("matching.candidates", options.candidates, ("test", "all"))
     _at_least("matching.csls_k", options.csls_k, 1)
-    _at_least("matching.context", options.context, 0)
+    _at_least("matching.consensus", options.consensus, 0)
 
 
 def _choice(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -53,6 +53,11 @@ def check_method(method: str, known: Collection[str]) -> None:
         )
 
 
+def named_files(values: Mapping[str, str | None]) -> dict[str, str]:
+    """``features`` of data options without the modalities that no file is named for."""
+    return {modality: path for modality, path in values.items() if path}
+
+
 def asked_shares(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """``missing`` and ``ambiguous`` of data options without what they do not change.
 

@@ -9,9 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmea_jax.data import describe, load
+from mmea_jax.data import KnowledgeGraphs, Split, describe, load
 from mmea_jax.matching import alignment_table, gold_ranks, metrics, mutual_nearest
 from mmea_jax.training import memory
+from mmea_jax.training.aligned import embedded_pair
+from mmea_jax.training.answers import EVALUATION, answers_of, confidence_report, evaluation_table
+from mmea_jax.training.consensus import ConsensusEmbedder
 from mmea_jax.training.embedder import Embedder
 from mmea_jax.training.evaluate import (
     alignment_rows,
@@ -21,13 +24,16 @@ from mmea_jax.training.evaluate import (
     sides_of,
     with_distractors,
 )
+from mmea_jax.training.exporting import Embedded
 from mmea_jax.training.floors import measure_floors
+from mmea_jax.training.identity import fingerprint
 from mmea_jax.training.inputs import make_inputs, modalities_of
 from mmea_jax.training.methods import make_model
 from mmea_jax.training.pivoting import pivot_report, pivot_split
 from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
 from mmea_jax.training.scores import check_score, make_scorer, matched_width
 from mmea_jax.training.settings import Settings
+from mmea_jax.training.sharding import Sharding, on_devices
 from mmea_jax.training.stages import planned
 from mmea_jax.training.summary import event_line, header, training_results
 from mmea_jax.training.task_run import TaskRun
@@ -51,21 +57,25 @@ class Run(TaskRun):
     def __init__(self, settings: Settings, config: dict, folder: Path):
         started = time.perf_counter()
         super().__init__(settings, config, folder)
-        self.kgs, self.split = load(settings.data)
-        if settings.train.pivot != "none":
-            self.split = pivot_split(self.kgs, self.split, settings.train.pivot, settings.train.pivots)
+        self.kgs, self.split = self._data()
         for line in describe(self.kgs, self.split):
             log.info(line)
         modalities = modalities_of(self.kgs)
         log.info("modalities used: %s", ", ".join(modalities))
-        self.floors = measure_floors(self.kgs, self.split)
+        self.floors = measure_floors(self.kgs, self.split) if len(self.split.test) else {}
         log.info("train-free Hits@1: %s", ", ".join(f"{k} {v:.3f}" for k, v in self.floors.items()))
         self.model = make_model(settings.method, settings.model, modalities, self.kgs.num_entities)
         self.stages = planned(settings.stages, self.model, settings.train.cycles)
         matching = settings.matching
-        check_score(matching.score, getattr(self.model, "has_distribution", False), matching.context)
+        has_distribution = getattr(self.model, "has_distribution", False)
+        check_score(matching.score, has_distribution, matching.consensus)
         self.inputs = make_inputs(self.kgs)
-        self._embed = Embedder(self.model, jax.tree.map(jnp.asarray, self.inputs), matching.context)
+        self.sharding = Sharding(settings.train.devices, self.kgs.num_entities)
+        self._embed = Embedder(self.model, self.sharding.inputs(self.inputs), self.sharding)
+        # Validation compares the embeddings alone: what is chosen there is how well they are trained.
+        self._compared = self._embed
+        if matching.consensus:
+            self._compared = ConsensusEmbedder(self._embed, self.kgs, self.split.train, matching)
         self.load_seconds = time.perf_counter() - started
         self._sides = sides_of(self.split.test, self.kgs, settings.matching.candidates)
         # The published choice is made on the very candidates of the test.
@@ -74,9 +84,18 @@ class Run(TaskRun):
             self._selection_sides = with_distractors(self._selection(), self.split.train, self.kgs)
         self.evaluate_seconds = 0.0
 
+    @on_devices
     def align(self) -> Path:
         """Writes ``alignment.tsv`` from the weights that the work directory holds; returns its path."""
         return self._write_alignment(self._load_params())[0]
+
+    def _data(self) -> tuple[KnowledgeGraphs, Split]:
+        """The graphs, and the split that training follows."""
+        kgs, split = load(self.settings.data)
+        train = self.settings.train
+        if train.pivot != "none":
+            split = pivot_split(kgs, split, train.pivot, train.pivots)
+        return kgs, split
 
     def _trainer(self) -> Trainer:
         train = self.settings.train
@@ -90,6 +109,7 @@ class Run(TaskRun):
             self._validate if len(self._selection()) else None,
             self._propose,
             (int((self.kgs.side == 0).sum()), int((self.kgs.side == 1).sum())),
+            self.sharding,
         )
 
     def _selection(self) -> np.ndarray:
@@ -110,7 +130,7 @@ class Run(TaskRun):
     def _propose(self, params, closed: np.ndarray, flags: Mapping) -> np.ndarray:
         """Mutual nearest neighbours, by CSLS of the joint similarity, among the entities not ``closed``."""
         entities = [self.kgs.entities(side) for side in (0, 1)]
-        left, right = self._embed(params, *entities, flags=flags)
+        left, right = self._compared(params, *entities, flags=flags)
         scorer = make_scorer(
             left, right, self.settings.matching.score, ~closed[entities[0]], ~closed[entities[1]]
         )
@@ -123,8 +143,8 @@ class Run(TaskRun):
             len(self._sides.left),
             len(self._sides.right),
             self.kgs.num_entities,
-            matched_width(self.model, matching.score, matching.context),
-            matched_width(self.model, "joint") if matching.context else 0,
+            matched_width(self.model, matching.score),
+            bool(matching.consensus),
             matching.assignment,
         )
 
@@ -136,32 +156,47 @@ class Run(TaskRun):
         return line if event.valid_mrr is None else line | {"valid": self._validated}
 
     def _checkpoint(self, progress: Progress) -> tuple:
-        return int(progress.state.step), *to_checkpoint(progress)
+        return int(progress.state.step), *to_checkpoint(progress, self.sharding)
 
-    def _resume(self, trainer: Trainer) -> Progress | None:
-        found = self._checkpoints.restore(lambda meta: abstract_arrays(trainer, meta))
-        if found is None:
-            return None
-        step, arrays, meta = found
-        self.folder.truncate_after(step)
-        progress = from_checkpoint(arrays, meta)
-        log.info(
-            "resuming after stage %s, epoch %d, step %d", progress.records[-1].name, progress.epoch, step
-        )
-        return progress
+    def _least_bytes(self) -> int:
+        return memory.trained_bytes(self.kgs.num_entities * self.model.width)
+
+    def _best_pass(self, progress: Progress) -> tuple[int, int]:
+        return progress.stage, progress.records[-1].best_epoch
+
+    def _fingerprint(self) -> dict:
+        kgs, split = self.kgs, self.split
+        exact = (kgs.triples, kgs.side, split.train, split.valid, split.test)
+        return fingerprint(exact, kgs.modalities)
+
+    def _abstract(self, trainer: Trainer, plain: dict) -> dict:
+        return abstract_arrays(trainer, plain, self.sharding)
+
+    def _restored(self, arrays: dict, plain: dict) -> Progress:
+        return from_checkpoint(arrays, plain, self.sharding)
+
+    def _selected(self, progress: Progress) -> dict:
+        return self.sharding.whole(progress.best)
+
+    def _abstract_params(self) -> dict:
+        best = jax.eval_shape(lambda: self._trainer().initial(placed=False).best)
+        return self.sharding.abstract(best)
 
     def _results(self, params) -> dict:
         """Everything that is measured on the test links, and the alignment table."""
         started = time.perf_counter()
         settings, sides = self.settings, self._sides
         log.info("evaluating on %s test links", f"{len(self.split.test):,}")
-        left, right = self._embed(params, sides.left, sides.right, flags=self.stages[-1].inference)
+        left, right = self._compared(params, sides.left, sides.right, flags=self.stages[-1].inference)
         results = header(self.settings, self.kgs, self.split, self.model.modalities) | measure(
             self.kgs, sides, left, right, settings.matching
         )
         _, confidence = self._write_alignment(params)
         scorer = make_scorer(left, right, settings.matching.score)
         results["calibration"] = calibration_report(scorer, sides.gold, confidence)
+        results["confidence"] = confidence_report(left, right)
+        answers = answers_of(sides, scorer, confidence.fitted.temperature)
+        self.folder.write_text(EVALUATION, evaluation_table(self.kgs, answers))
         results["floors"] = self.floors
         results["parameters"] = sum(x.size for x in jax.tree.leaves(params))
         if settings.train.pivot != "none":
@@ -178,19 +213,7 @@ class Run(TaskRun):
         Rows are the entities of KG 1 that are no seeds, candidates those of KG 2 that are none.
         """
         kgs, matching = self.kgs, self.settings.matching
-        held_out = len(self.split.valid) > 0
-        links = self.split.valid if held_out else self.split.train
-        rows, candidates = (np.setdiff1d(kgs.entities(k), self.split.train[:, k]) for k in (0, 1))
-        if not held_out:
-            # Seeds stand in for the missing validation links: their answers must be among the candidates.
-            candidates = kgs.entities(1)
-        rows = np.union1d(rows, links[:, 0])
-        left, right = self._embed(params, rows, candidates, flags=self.stages[-1].inference)
-        fitting = np.searchsorted(rows, links[:, 0])
-        scorer = make_scorer(jax.tree.map(lambda x: x[fitting], left), right, matching.score)
-        confidence = fit_confidence(
-            scorer, np.searchsorted(candidates, links[:, 1]), "valid" if held_out else "train"
-        )
+        rows, candidates, left, right, confidence = self._confidence(params)
         open_rows = ~np.isin(rows, self.split.train[:, 0])
         open_candidates = ~np.isin(candidates, self.split.train[:, 1])
         scorer = make_scorer(
@@ -198,5 +221,39 @@ class Run(TaskRun):
         )
         table = alignment_rows(kgs, self.split, scorer, rows, candidates, confidence)
         path = self.folder.path / "alignment.tsv"
-        alignment_table.write_tsv(path, table)
+        if self.folder.writes:
+            alignment_table.write_tsv(path, table)
         return path, confidence
+
+    def _confidence(self, params):
+        """Entities of KG 1 and KG 2 that are matched, their embeddings, and how sure a score is."""
+        kgs, matching = self.kgs, self.settings.matching
+        held_out = len(self.split.valid) > 0
+        links = self.split.valid if held_out else self.split.train
+        rows, candidates = (np.setdiff1d(kgs.entities(k), self.split.train[:, k]) for k in (0, 1))
+        if not held_out:
+            # Seeds stand in for the missing validation links: their answers must be among the candidates.
+            candidates = kgs.entities(1)
+        rows = np.union1d(rows, links[:, 0])
+        left, right = self._compared(params, rows, candidates, flags=self.stages[-1].inference)
+        fitting = np.searchsorted(rows, links[:, 0])
+        scorer = make_scorer(jax.tree.map(lambda x: x[fitting], left), right, matching.score)
+        confidence = fit_confidence(
+            scorer, np.searchsorted(candidates, links[:, 1]), "valid" if held_out else "train"
+        )
+        return rows, candidates, left, right, confidence
+
+    def _embedded(self, params) -> Embedded:
+        kgs = self.kgs
+        sides = [kgs.entities(side) for side in (0, 1)]
+        parts = self._compared(params, *sides, flags=self.stages[-1].inference)
+        order = np.argsort(np.concatenate(sides))
+        whole = jax.tree.map(lambda *own: jnp.concatenate(own)[order], *parts)
+        confidence = self._confidence(params)[-1]
+        facts = {
+            "score": self.settings.matching.score,
+            "temperature": confidence.fitted.temperature,
+            "threshold": confidence.threshold,
+        }
+        arrays = {"side": kgs.side, "ids": kgs.entity_ids, "seeds": self.split.train}
+        return embedded_pair(whole, kgs.entity_names, arrays, facts)

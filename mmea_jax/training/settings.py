@@ -7,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from mmea_jax.data import DataOptions, SyntheticOptions
+from mmea_jax.data.own import OwnOptions
 from mmea_jax.errors import InputError
 from mmea_jax.training.methods import hyperparameters
 from mmea_jax.training.options import (
@@ -16,7 +17,7 @@ from mmea_jax.training.options import (
     check_matching,
     check_train,
 )
-from mmea_jax.training.records import asked_shares, field_names, read_record, refuse_unknown
+from mmea_jax.training.records import asked_shares, field_names, named_files, read_record, refuse_unknown
 from mmea_jax.training.stages import Stage
 
 
@@ -63,7 +64,9 @@ def read_settings(config: ConfigDict) -> Settings:
 def _data(values: dict) -> DataOptions:
     values = dict(values)
     values["synthetic"] = read_record(SyntheticOptions, values["synthetic"], "data.synthetic.")
+    values["own"] = read_record(OwnOptions, values["own"], "data.own.")
     values |= asked_shares(values)
+    values["features"] = named_files(values["features"])
     values["root"] = Path(values["root"])
     values["cache"] = Path(values["cache"]) if values["cache"] else None
     return read_record(DataOptions, values, "data.")
@@ -71,11 +74,11 @@ def _data(values: dict) -> DataOptions:
 
 def _stage(name: str, values: dict) -> Stage:
     stage = read_record(Stage, {"name": name, **values}, f"stages.{name}.")
-    for key in ("epochs", "batch_size"):
-        if getattr(stage, key) < 1:
+    for key, least in (("epochs", 1), ("batch_size", 1), ("triple_batch", 0)):
+        if getattr(stage, key) < least:
             raise InputError(
                 f"stages.{name}.{key} = {getattr(stage, key)}",
-                expected="at least 1",
+                expected=f"at least {least}",
                 mend=f"change --config.stages.{name}.{key}",
             )
     return stage

@@ -23,6 +23,10 @@ class Stage:
       warmup: share of the steps in which the rate rises linearly; a cosine to 0 follows.
       clip: largest global norm of the gradient.
       batch_size: at most so many pairs a step.
+      triple_batch: triples a step at most, for methods that embed by translation; 0 for the others. A pass
+        is then one over the triples, and its steps take the batches of pairs in turn.
+      pseudo_batch: links found by iterative learning that a step gives to the model's ``loss`` as ``pseudo``,
+        apart from the seed links, at most; 0 for methods that take them for seed links.
       equal_batches: whether the batches of a pass are made of equal size; otherwise all but the last are
         full, as in the published code.
       rates: regular expression on a parameter's path → factor of its learning rate; the first that
@@ -45,6 +49,8 @@ class Stage:
     warmup: float = 0.1
     clip: float = 1.0
     batch_size: int = 2048
+    triple_batch: int = 0
+    pseudo_batch: int = 0
     equal_batches: bool = True
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
     undecayed: tuple[str, ...] = ()
@@ -64,6 +70,10 @@ class Stage:
         if self.equal_batches:
             return batches_of(links, self.batch_size)
         return max(1, -(-links // self.batch_size)), min(links, self.batch_size)
+
+    def triple_batches(self, triples: int) -> tuple[int, int]:
+        """Steps of a pass over so many ``triples`` and triples of a step; for stages that have any."""
+        return batches_of(triples, self.triple_batch)
 
 
 def matches(patterns: Iterable[str], path: str) -> bool:
@@ -89,8 +99,16 @@ def planned(stages: Sequence[Stage], model: Any, cycles: int = 1) -> tuple[Stage
       cycles: how many times the stages run, one cycle after the other.
 
     Raises:
-      InputError: the model offers nothing that any of the stages needs.
+      InputError: the model offers nothing that any of the stages needs, or a stage has triples for a model
+        that reads none.
     """
+    for stage in stages:
+        if stage.triple_batch and not getattr(model, "reads_triples", False):
+            raise InputError(
+                f"stages.{stage.name}.triple_batch = {stage.triple_batch} for a method without triples",
+                expected="0, but for methods that embed by translation",
+                mend=f"leave out --config.stages.{stage.name}.triple_batch",
+            )
     kept = [stage for stage in stages if not stage.needs or getattr(model, stage.needs, False)]
     for stage in stages:
         if stage not in kept:

@@ -11,7 +11,13 @@ from flax import struct
 from jax import Array
 
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.triples import TripleBatch, corrupted_batch, counterparts, shuffled_pass
+from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, hold_penalty
+
+# Folded into the run's key for the streams of triples; steps and epochs never count so far.
+_TRIPLES = (1 << 31) - 1
+_PSEUDO = _TRIPLES - 1
 
 
 @struct.dataclass
@@ -57,12 +63,19 @@ def train_step(
     inputs,
     pairs,
     key,
+    drawn: dict[str, Any] | None = None,
+    strip: Callable[[Any], Any] = lambda params: params,
 ) -> tuple[TrainState, dict[str, Array]]:
-    """One update on ``pairs`` int32[B, 2] (rows of −1 are padding); ``key`` is the run's, not the step's."""
+    """One update on ``pairs`` int32[B, 2] (rows of −1 are padding); ``key`` is the run's, not the step's.
+
+    ``drawn`` are further arguments of the model's ``loss`` by name, such as a batch of triples. ``strip``
+    makes the model's parameters of the state's, which have rows of padding where they are split.
+    """
     rngs = {"dropout": jax.random.fold_in(key, state.step)}
+    flags = flags | (drawn or {})
 
     def objective(params):
-        loss, terms = model.apply(params, inputs, pairs, **flags, method="loss", rngs=rngs)
+        loss, terms = model.apply(strip(params), inputs, pairs, **flags, method="loss", rngs=rngs)
         if state.hold is None:
             return loss, terms
         penalty = hold_penalty(state.hold, params)
@@ -75,28 +88,85 @@ def train_step(
     return TrainState(state.step + 1, params, opt_state, state.hold), metrics
 
 
+def _triple_pass(
+    key: Array, epoch: Array, inputs: Inputs, links: Array, count: Array, steps: int, batch: int
+) -> Callable[[Array, Array], TripleBatch]:
+    """A pass over the triples: ``draw(index, step)`` gives its batch of that index with its corruptions."""
+    # Streams of their own: links are shuffled and noise is drawn from the run's key.
+    order_key, corrupt_key = jax.random.split(jax.random.fold_in(key, _TRIPLES))
+    pool = jnp.where((jnp.arange(len(links)) < count)[:, None], links, -1)
+    partner = counterparts(pool, inputs.triples.known.tails.num_entities)
+    order = shuffled_pass(jax.random.fold_in(order_key, epoch), inputs.triples.rows, partner, steps * batch)
+
+    def draw(index: Array, step: Array) -> TripleBatch:
+        positive = jax.lax.dynamic_slice_in_dim(order, index * batch, batch)
+        return corrupted_batch(jax.random.fold_in(corrupt_key, step), inputs.triples, positive, partner)
+
+    return draw
+
+
+def _pseudo_pass(key: Array, epoch: Array, found: Array, count: Array, size: int) -> Callable[[Array], Array]:
+    """The first ``count`` links of ``found`` int32[C, 2] in random order: ``draw(index)`` gives ``size``.
+
+    Batches follow each other in a circle; rows of −1 fill the last.
+    """
+    order_key = jax.random.fold_in(jax.random.fold_in(key, _PSEUDO), epoch)
+    order = shuffled(order_key, found, count, -(-len(found) // size) * size)
+    batches = jnp.maximum(1, -(-count // size))
+    return lambda index: jax.lax.dynamic_slice_in_dim(order, (index % batches) * size, size)
+
+
 def make_run_steps(
-    model: nn.Module, optimizer: optax.GradientTransformation, flags: dict, steps: int, batch: int
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    flags: dict,
+    steps: int,
+    batch: int,
+    triples: tuple[int, int] | None = None,
+    apart: tuple[int, int] | None = None,
+    skips: bool = False,
+    strip: Callable[[Any], Any] = lambda params: params,
+    shardings: Any = None,
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-    """Compiles an epoch of ``steps`` updates into one call.
+    """Compiles an epoch into one call.
+
+    Args:
+      model: whose ``loss`` is minimised.
+      optimizer: of the stage.
+      flags: keyword arguments for ``loss``.
+      steps: batches of pairs of a pass over the links, and updates of an epoch.
+      batch: pairs of each.
+      triples: updates of an epoch and triples of each, where an epoch is a pass over the triples; batches of
+        pairs then follow each other in a circle.
+      apart: how many of the links, which come first, are seeds, and how many of the others a step gives to
+        ``loss`` as ``pseudo``, where they are kept apart.
+      skips: whether an update whose loss or gradient is not finite is left out.
+      strip: see ``train_step``.
+      shardings: where state and metrics are left; by default where the compiler likes.
 
     Returns:
       ``run_steps(state, inputs, links, count, key, epoch, taken) → (state, metrics)``. It shuffles the
       ``count`` links by ``epoch`` and takes batches from the front: all links where they are ``steps``
       batches, a random part where pseudo-links have made them more, so that a growing set of links neither
       compiles anew nor outruns the learning-rate schedule. Steps from ``taken`` on are skipped.
-      ``metrics`` are means over the steps taken. ``state`` is donated.
+      ``metrics`` are means over the steps taken, and ``finite.FAULTS``. ``state`` is donated.
     """
 
     def run_steps(state: TrainState, inputs: Inputs, links: Array, count: Array, key: Array, epoch, taken):
-        rows = max(steps * batch, len(links))
-        order = shuffled(jax.random.fold_in(key, epoch), links, count, rows)
+        seeds, found = (links, None) if apart is None else (links[: apart[0]], links[apart[0] :])
+        rows = max(steps * batch, len(seeds))
+        order = shuffled(jax.random.fold_in(key, epoch), seeds, jnp.minimum(count, len(seeds)), rows)
+        pseudo = None if apart is None else _pseudo_pass(key, epoch, found, count - apart[0], apart[1])
+        drawn = None if triples is None else _triple_pass(key, epoch, inputs, links, count, *triples)
 
         def body(state, index):
-            pairs = jax.lax.dynamic_slice_in_dim(order, index * batch, batch)
+            pairs = jax.lax.dynamic_slice_in_dim(order, (index % steps) * batch, batch)
 
             def take(state):
-                return train_step(model, optimizer, flags, state, inputs, pairs, key)
+                more = {} if drawn is None else {"triples": drawn(index, state.step)}
+                more |= {} if pseudo is None else {"pseudo": pseudo(index)}
+                stepped = train_step(model, optimizer, flags, state, inputs, pairs, key, more, strip)
+                return finite.guarded(stepped, state, skips)
 
             def skip(state):
                 shapes = jax.eval_shape(take, state)[1]
@@ -104,7 +174,7 @@ def make_run_steps(
 
             return jax.lax.cond(index < taken, take, skip, state)
 
-        state, metrics = jax.lax.scan(body, state, jnp.arange(steps))
-        return state, jax.tree.map(lambda x: jnp.sum(x, axis=0) / taken, metrics)
+        state, metrics = jax.lax.scan(body, state, jnp.arange(steps if triples is None else triples[0]))
+        return state, finite.over_epoch(metrics, taken, skips)
 
-    return jax.jit(run_steps, donate_argnums=0)
+    return jax.jit(run_steps, donate_argnums=0, out_shardings=shardings)

@@ -71,6 +71,7 @@ def training_results(progress: Progress, options: TrainOptions, kgs: KnowledgeGr
                 "epochs": record.epochs,
                 "seconds": record.seconds,
                 "steps": record.steps,
+                "skipped": record.skipped,
                 "best_valid_mrr": record.best_valid_mrr,
                 "best_epoch": record.best_epoch,
             }

@@ -13,6 +13,7 @@ import jax
 
 import mmea_jax
 from mmea_jax.errors import InputError
+from mmea_jax.host_memory import host_memory
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ott-jax", "numpy")
 _CACHE_BYTES = 2 << 30
@@ -58,7 +59,7 @@ def available_memory_bytes() -> int | None:
       Bytes, of the smallest local device where there are several; None if unknown.
     """
     limits = _device_stats("bytes_limit")
-    return min(limits) if limits else _host_memory(Path("/"))
+    return min(limits) if limits else host_memory()
 
 
 def use_compilation_cache(folder: str | os.PathLike) -> None:
@@ -123,45 +124,3 @@ def _device_stats(name: str) -> list[int]:
         return []
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
     return [one[name] for one in stats if name in one]
-
-
-def _host_memory(root: Path) -> int | None:
-    known = [limit for limit in (_memory_available(root), *_group_limits(root)) if limit is not None]
-    return min(known, default=None)
-
-
-def _memory_available(root: Path) -> int | None:
-    try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    kib = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(kib[0]) * 1024 if kib else None
-
-
-def _group_limits(root: Path) -> list[int]:
-    """Limits of the process's control group (version 1 or 2) and of the groups around it."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    limits = []
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        base, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
-        path = root / "sys/fs/cgroup" / base / group.lstrip("/")
-        for folder in (path, *path.parents):
-            limits += _limit(folder / name)
-            if folder == root / "sys/fs/cgroup" / base:
-                break
-    return limits
-
-
-def _limit(file: Path) -> list[int]:
-    """The file's number, if there is one; version 2 writes ``max`` where there is no limit."""
-    try:
-        return [int(file.read_text())]
-    except (OSError, ValueError):
-        return []

@@ -2,6 +2,7 @@ import pytest
 
 from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
 from experiments.sweep import run_cells
+from mmea_jax.training.methods import METHODS as REGISTERED
 from mmea_jax.training.settings import read_settings
 from tests.experiments.fakes import FakeRuns
 from tests.small import load_config
@@ -16,7 +17,7 @@ def apply(config, flag):
     for part in path:
         config = config[part]
     before = config[last]  # an unknown key raises here
-    kinds = {bool: lambda t: t == "True", tuple: lambda t: eval(t, {}), float: float}
+    kinds = {bool: lambda t: t == "True", tuple: lambda t: eval(t, {}), float: float, int: int}
     config[last] = kinds.get(type(before), str)(text)
     return before != config[last]
 
@@ -25,13 +26,18 @@ def apply(config, flag):
 def test_every_variant_is_a_valid_configuration_that_differs_from_the_full_one(method):
     variants = variants_of(method)
     assert next(iter(variants)) == FULL
-    assert {"without relation", "without attribute", "without visual", "structure alone"} <= set(variants)
+    assert {"without attribute", "without visual", "structure alone"} <= set(variants)
+    assert ("without relation" in variants) == (load_config(method).data.relation != "none")
     assert len({flags for flags in variants.values()}) == len(variants)
     for name, flags in variants.items():
         config = load_config(method)
         changed = [apply(config, flag) for flag in flags]
         read_settings(config)
         assert any(changed) or name == FULL, name
+
+
+def test_every_registered_method_has_variants_of_its_own():
+    assert set(VARIANTS) == set(REGISTERED)
 
 
 def test_runs_are_variants_times_seeds_and_a_variant_has_the_last_word():

@@ -7,6 +7,7 @@ import pytest
 from experiments.budget import configured_epochs, epochs_within
 from experiments.compare import ORDER, Study, fitted, heading, parse, published, report
 from experiments.devices import run_on_devices
+from mmea_jax.training.methods import METHODS as METHODS_OF_ALIGNMENT
 from tests.experiments.fakes import FakeRuns, flag
 from tests.small import load_config
 
@@ -142,6 +143,10 @@ def test_published_numbers_stand_beside_the_same_data_and_ratio_alone():
     assert published("eva", "DBP15K/zh_en/published_0.2_3408", "file") == "-"
     assert published("eva", "synthetic", 0.3) == "-"
     assert published("mimea", "DBP15K/zh_en", 0.3) == "-"
+
+
+def test_every_registered_method_is_compared_unless_said_otherwise():
+    assert sorted(parse(["--out", "o"]).methods) == sorted(METHODS_OF_ALIGNMENT)
 
 
 def test_the_command_line():

@@ -1,0 +1,94 @@
+"""Images of the user's entities as a feature file, made of whatever the user has."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from mmea_jax.data.formats.features import SUFFIXES, Features, write_features
+from mmea_jax.data.own import tables
+from mmea_jax.errors import InputError
+
+log = logging.getLogger("mmea_jax")
+
+_VECTOR = ".npy"
+
+
+def feature_file(location: str | Path | None, side: int, out: Path, model: str | None) -> Path | None:
+    """The file of one side's image features; None for no images.
+
+    Args:
+      location: a file of features; a table (entity, path) of ``.npy`` vectors; or a folder or table of
+        pictures, which the image encoder makes vectors of.
+      side: 1 or 2.
+      out: folder of the run; vectors that are computed here go to its ``features/``.
+      model: image encoder, for pictures.
+
+    Raises:
+      InputError: nothing there, an unsound file, or pictures without a model.
+    """
+    if location is None:
+        return None
+    path = Path(location)
+    if path.suffix in SUFFIXES:
+        return path
+    if not path.exists():
+        raise InputError(
+            "nothing there",
+            expected=f"features ({', '.join(SUFFIXES)}), or a folder or table of pictures",
+            mend="correct --images-left or --images-right",
+            file=path,
+        )
+    target = out / "features" / f"images_{side}.npz"
+    listed = [] if path.is_dir() else [row for _, row in tables.rows(path, 2, "entity and path")]
+    if listed and all(row[1].endswith(_VECTOR) for row in listed):
+        features = _stacked(listed, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_features(target, features)
+        return target
+    if model is None:
+        raise InputError(
+            "pictures, and no model to encode them",
+            expected="a model such as a CLIP or ViT folder, or an identifier of one",
+            mend="add --image-model MODEL (needs pip install -e '.[features]'), or give features",
+            file=path,
+        )
+    return _encoded(path, target, model)
+
+
+def _stacked(listed: list[list[str]], table: Path) -> Features:
+    vectors = []
+    for _, name, *_ in listed:
+        file = table.parent / name
+        try:
+            vectors.append(np.load(file, allow_pickle=False).reshape(-1).astype(np.float32))
+        # A damaged file raises whatever its bytes drive the reader to.
+        except Exception as error:
+            raise InputError(
+                f"no sound array ({error})", expected="a vector", mend="write it again", file=file
+            ) from None
+    widths = {len(vector) for vector in vectors}
+    if len(widths) > 1:
+        raise InputError(
+            f"vectors of widths {sorted(widths)}",
+            expected="one width",
+            mend="compute all with one model",
+            file=table,
+        )
+    return Features(tuple(row[0] for row in listed), np.stack(vectors))
+
+
+def _encoded(source: Path, target: Path, model: str) -> Path:
+    # Imported here: most runs have no pictures to encode.
+    from mmea_jax.encoders import images
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    log.info("encoding the pictures of %s with %s", source, model)
+    if images.main(["--encoder", model, "--images", str(source), "--out", str(target)]):
+        raise InputError(
+            "pictures that could not be encoded",
+            expected="what python -m mmea_jax.encoders.images --help describes",
+            mend="see the message above",
+            file=source,
+        )
+    return target
