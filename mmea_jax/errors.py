@@ -1,8 +1,11 @@
 """The one exception that a user's input may cause, and how it reads."""
 
 import difflib
+import itertools
 from collections.abc import Iterable
 from os import PathLike
+
+_COMPARED = 50_000
 
 
 class InputError(ValueError):
@@ -33,5 +36,6 @@ class InputError(ValueError):
 
 def closest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `` (did you mean 'x'?)`` or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    # Of millions of names the comparison would take minutes.
+    near = difflib.get_close_matches(word, itertools.islice(known, _COMPARED), n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""

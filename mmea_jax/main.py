@@ -1,14 +1,19 @@
 """The command line: flags, and one call.
 
-    python -m mmea_jax.main --config configs/mimea.py[:DATASET[/SPLIT]] [--mode train|eval|align]
-        [--workdir DIR] [--config.key=value …]
-    python -m mmea_jax.main --config configs/adamf_mat.py[:DATASET] [--mode train|eval|predict|complete]
-        [--query "head,relation,?"] [--workdir DIR] [--config.key=value …]
+    python -m mmea_jax.main --config configs/mimea.py[:DATASET[/SPLIT]] [--mode train|eval|align|export]
+        [--workdir DIR] [--fresh] [--coordinator HOST:PORT --processes N --process I] [--config.key=value …]
+    python -m mmea_jax.main --config configs/adamf_mat.py[:DATASET]
+        [--mode train|eval|predict|complete|export] [--query "head,relation,?"] [--workdir DIR] [--fresh]
+        [--config.key=value …]
 
-Exit codes: 0 done, 2 bad input or configuration.
+The same command on the same --workdir goes on where a run was interrupted; a finished one prints its results.
+
+Exit codes: 0 done; 2 bad input or configuration, or a disk that refuses; 3 training met a number that is not
+finite; 75 interrupted by SIGTERM or SIGINT and resumable; 130 or 143 ended at once by a second such signal.
 """
 
 import logging
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -19,8 +24,11 @@ from ml_collections import config_flags
 
 from mmea_jax.errors import InputError
 from mmea_jax.training.flag_errors import explain
+from mmea_jax.training.interrupts import EXIT_CODE, Interrupted, Signals
+from mmea_jax.training.processes import join
+from mmea_jax.training.workdirs import default_workdir, fresh
 
-MODES = ("train", "eval", "align", "predict", "complete")
+MODES = ("train", "eval", "align", "predict", "complete", "export")
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -36,14 +44,27 @@ _WORKDIR = flags.DEFINE_string(
     "Folder of the run: configuration, results.json, metrics.jsonl, TensorBoard events, checkpoints, "
     "alignment.tsv. Default: runs/<config>/<dataset>/<time>.",
 )
+_FRESH = flags.DEFINE_bool(
+    "fresh",
+    False,
+    "Trains from the start: where --workdir holds something, in a new folder beside it, DIR-2, DIR-3, …",
+)
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
     MODES,
     "train: train and evaluate; eval: evaluate the weights in --workdir; align: write alignment.tsv from "
-    "them. For completion methods, predict: answer --query by them; complete: write likely new triples to "
-    "predictions.tsv.",
+    "them; export: write embeddings, weights and a model card to export/. For completion methods, predict: "
+    "answer --query by them; complete: write likely new triples to predictions.tsv.",
 )
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "HOST:PORT of process 0, where a run has several and neither SLURM, Open MPI nor a TPU pod tells; all of "
+    "them need the same --workdir, on a disk that they share.",
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many processes a run has, with --coordinator.")
+_PROCESS = flags.DEFINE_integer("process", None, "Which of them this one is, from 0 on, with --coordinator.")
 _QUERY = flags.DEFINE_string(
     "query",
     None,
@@ -59,20 +80,52 @@ def run(argv: list[str]) -> int:
     if _CONFIG.value is None:
         print("mmea_jax: --config is missing; try --config configs/mimea.py, or --help", file=sys.stderr)
         return 2
-    # Imported here, so that --help and a misspelt flag answer at once.
-    from mmea_jax.training.launch import launch
-
     try:
-        launch(_CONFIG.value, _MODE.value, _workdir(), _QUERY.value)
+        workdir = _workdir()
+        join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, bool(_WORKDIR.value and not _FRESH.value))
+        with Signals() as signals:
+            return _launch(workdir, signals)
     except InputError as error:
         print(f"mmea_jax: {error}", file=sys.stderr)
         return 2
+
+
+def _launch(workdir: Path, signals: Signals) -> int:
+    try:
+        # Imported here, so that --help and a misspelt flag answer at once.
+        from mmea_jax.training.launch import launch
+
+        launch(_CONFIG.value, _MODE.value, workdir, _QUERY.value, signals)
+    except FloatingPointError as error:
+        print(f"mmea_jax: {error}", file=sys.stderr)
+        return 3
+    except Interrupted:
+        print(f"mmea_jax: interrupted; to go on: {_again(sys.argv[1:], workdir)}", file=sys.stderr)
+        return EXIT_CODE
     return 0
 
 
-def _workdir() -> Path | None:
+def _again(arguments: list[str], workdir: Path) -> str:
+    """The command that goes on in ``workdir``."""
+    kept, skip = [], False
+    for argument in arguments:
+        name, given, _ = argument.lstrip("-").partition("=")
+        if skip or (argument.startswith("-") and name in ("workdir", "fresh", "nofresh")):
+            # The value of --workdir may be the next argument.
+            skip = not skip and name == "workdir" and not given
+            continue
+        kept.append(argument)
+    return shlex.join(["python", "-m", "mmea_jax.main", *kept, "--workdir", str(workdir)])
+
+
+def _workdir() -> Path:
+    if _FRESH.value and _MODE.value != "train":
+        raise InputError(
+            f"--fresh with --mode {_MODE.value}", expected="it with --mode train", mend="leave it out"
+        )
     if _WORKDIR.value:
-        return Path(_WORKDIR.value)
+        folder = Path(_WORKDIR.value)
+        return fresh(folder) if _FRESH.value else folder
     if _MODE.value != "train":
         raise InputError(
             f"--mode {_MODE.value} without --workdir",
@@ -80,7 +133,7 @@ def _workdir() -> Path | None:
             mend="name it with --workdir",
         )
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
-    return Path("runs") / name / _CONFIG.value.data.dataset / time.strftime("%Y%m%d-%H%M%S")
+    return default_workdir(name, _CONFIG.value.data.dataset, time.strftime("%Y%m%d-%H%M%S"))
 
 
 def _parse(argv: list[str]) -> list[str]:

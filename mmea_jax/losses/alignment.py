@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmea_jax.partition import by_rows
+
 
 def ial(
     z1: Array,
@@ -58,6 +60,6 @@ def _divergence(x: Array, y: Array, target_x: Array, target_y: Array, temperatur
 
 def _log_softmax(x: Array, y: Array, temperature, seen: Array) -> Array:
     """float32[B, 2B]; what is not ``seen`` holds a large negative number and must be masked out."""
-    logits = jnp.concatenate([x @ y.T, x @ x.T], axis=1) / temperature
+    logits = by_rows(jnp.concatenate([x @ y.T, x @ x.T], axis=1) / temperature)
     # Finite, not −inf: a row without anything to see would have NaN for a gradient.
     return jax.nn.log_softmax(jnp.where(seen, logits, -1e9), axis=1)

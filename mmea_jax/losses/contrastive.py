@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmea_jax.partition import by_rows
+
 
 def icl(
     z1: Array,
@@ -39,9 +41,10 @@ def icl(
     weights = jnp.ones(batch, z1.dtype) if weights is None else weights
     off_diagonal = valid & ~jnp.eye(batch, dtype=bool)
     scaled = z1 / temperature
-    across = scaled @ z2.T
-    within1 = _log_sum_exp(scaled @ z1.T, off_diagonal, axis=1)
-    within2 = _log_sum_exp((z2 / temperature) @ z2.T, off_diagonal, axis=1)
+    # Each device compares its share of the rows with all others.
+    across = by_rows(scaled @ z2.T)
+    within1 = _log_sum_exp(by_rows(scaled @ z1.T), off_diagonal, axis=1)
+    within2 = _log_sum_exp(by_rows((z2 / temperature) @ z2.T), off_diagonal, axis=1)
     gold = jnp.sum(scaled * z2, axis=1)
     forward = gold - jnp.logaddexp(_log_sum_exp(across, valid[None, :], axis=1), within1)
     backward = gold - jnp.logaddexp(_log_sum_exp(across, valid[:, None], axis=0), within2)

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmea_jax.partition import by_rows
+
 
 def nca(z1: Array, z2: Array, alpha: float, beta: float = 10.0, valid: Array | None = None) -> Array:
     """Pushes every pair's cross-side neighbours away and pulls its two sides together.
@@ -24,7 +26,7 @@ def nca(z1: Array, z2: Array, alpha: float, beta: float = 10.0, valid: Array | N
     """
     batch = z1.shape[0]
     valid = jnp.ones(batch, bool) if valid is None else valid
-    similarity = z1 @ z2.T
+    similarity = by_rows(z1 @ z2.T)
     # A large finite value, not −inf: a row without any neighbour must keep a finite gradient.
     others = valid[:, None] & valid[None, :] & ~jnp.eye(batch, dtype=bool)
     scaled = jnp.where(others, alpha * similarity, -1e9)

@@ -7,6 +7,8 @@ from jax import Array
 from ott.geometry import geometry
 from ott.solvers import linear
 
+from mmea_jax.partition import by_rows
+
 
 @struct.dataclass
 class Transport:
@@ -44,7 +46,7 @@ def transport_loss(
       threshold: Sinkhorn stops when the L1 error of the marginals falls below it.
       max_iterations: at most this many Sinkhorn iterations.
     """
-    cost = 1.0 - x @ y.T
+    cost = by_rows(1.0 - x @ y.T)
     count = jnp.sum(present)
     marginal = present / jnp.maximum(count, 1)
     plan, converged, iterations = _plan(

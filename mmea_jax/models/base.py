@@ -3,6 +3,7 @@
 import flax.linen as nn
 from jax import Array
 
+from mmea_jax.errors import InputError
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.modal import ModalEncoder
 
@@ -33,6 +34,12 @@ class AlignmentModel(nn.Module):
     initial: str = "normal"
 
     def setup(self):
+        if self.encoder == "translation":
+            raise InputError(
+                "model.encoder = 'translation' for a method that reads no triples",
+                expected="'attention' or 'convolution'",
+                mend="change --config.model.encoder",
+            )
         self.encode = ModalEncoder(
             self.modalities,
             self.num_entities,

@@ -8,9 +8,10 @@ from jax import Array
 
 from mmea_jax.nn.graph import Graph
 from mmea_jax.nn.neighbour_sum import neighbour_sum
+from mmea_jax.nn.parted_graph import PartedGraph
 
 
-def attention_coefficients(graph: Graph, x: Array, w: Array, a: Array) -> Array:
+def attention_coefficients(graph: Graph | PartedGraph, x: Array, w: Array, a: Array) -> Array:
     """Attention of every edge: a softmax over the *negated* scores of an entity's neighbours.
 
     ``e_ij = exp(−LeakyReLU_0.2(a_q·(w⊙x_i) + a_k·(w⊙x_j)))``, normalised over ``j``. The minus sign
@@ -25,12 +26,14 @@ def attention_coefficients(graph: Graph, x: Array, w: Array, a: Array) -> Array:
     Returns:
       float32[E, H].
     """
+    if isinstance(graph, PartedGraph):
+        return graph.in_parts(attention_coefficients, (graph.padded(x),), (w, a))
     query_half, key_half = jnp.split(a, 2, axis=1)
     query = x @ (w * query_half).T
-    key = x @ (w * key_half).T
+    key = graph.whole(x @ (w * key_half).T)
     receivers, senders = graph.edges.receivers, graph.edges.senders
     scores = jax.nn.leaky_relu(query[receivers] + key[senders], 0.2)
-    return jraph.segment_softmax(-scores, receivers, graph.num_entities, indices_are_sorted=True)
+    return jraph.segment_softmax(-scores, receivers, graph.num_receivers, indices_are_sorted=True)
 
 
 class DiagonalAttention(nn.Module):
@@ -45,7 +48,7 @@ class DiagonalAttention(nn.Module):
     heads: int = 2
 
     @nn.compact
-    def __call__(self, graph: Graph, x: Array) -> Array:
+    def __call__(self, graph: Graph | PartedGraph, x: Array) -> Array:
         """float32[N, d] → float32[N, d]."""
         width = x.shape[1]
         bound = (2 * width) ** -0.5
@@ -62,6 +65,16 @@ class DiagonalAttention(nn.Module):
         return x
 
 
+def adjacency_of(graph: Graph | PartedGraph) -> Array:
+    """Entries of ``Ã = D^−½ A D^−½``, float32[E, 1] in the order of the edge list."""
+    if isinstance(graph, PartedGraph):
+        return graph.in_parts(adjacency_of)
+    receivers, senders = graph.edges.receivers, graph.edges.senders
+    ones = jnp.ones(receivers.shape, jnp.float32)
+    degree = jax.ops.segment_sum(ones, receivers, graph.num_entities, indices_are_sorted=True)
+    return jax.lax.rsqrt(degree[receivers] * graph.whole(degree)[senders])[:, None]
+
+
 class GraphConvolution(nn.Module):
     """Graph convolution ``ReLU(Ã X W + b)``, no ReLU after the last layer (Kipf and Welling; GCN-Align).
 
@@ -72,13 +85,9 @@ class GraphConvolution(nn.Module):
     widths: tuple[int, ...] = (300, 300)
 
     @nn.compact
-    def __call__(self, graph: Graph, x: Array) -> Array:
+    def __call__(self, graph: Graph | PartedGraph, x: Array) -> Array:
         """float32[N, d] → float32[N, widths[-1]]."""
-        receivers, senders = graph.edges.receivers, graph.edges.senders
-        degree = jax.ops.segment_sum(
-            jnp.ones(receivers.shape, x.dtype), receivers, graph.num_entities, indices_are_sorted=True
-        )
-        adjacency = jax.lax.rsqrt(degree[receivers] * degree[senders])[:, None]
+        adjacency = adjacency_of(graph)
         for layer, width in enumerate(self.widths):
             x = nn.Dense(width, use_bias=False, name=f"kernel_{layer}")(x)
             x = neighbour_sum(graph, x, adjacency, jnp.ones((1, width), x.dtype))

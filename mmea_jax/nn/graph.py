@@ -6,6 +6,9 @@ sum over neighbours is a gather and a small batched product. Entities of very hi
 several rows, whose partial sums a short segment sum adds up.
 """
 
+from typing import NamedTuple
+
+import jax
 import jraph
 import numpy as np
 from flax import struct
@@ -46,6 +49,9 @@ class Graph:
       num_entities: ``N``.
       slots_at_once: how many neighbour rows a sum gathers before it reduces them. Small on CPU, where
         they should stay in cache; large on accelerators.
+      axis: of the mesh, where this is one device's part of a graph (`parted_graph.py`): receivers are then
+        numbered within the part, senders and ``reverse`` throughout, and edges of padding have the
+        receiver ``N``. ``None`` for a whole graph.
     """
 
     edges: jraph.GraphsTuple
@@ -58,6 +64,16 @@ class Graph:
     num_long: int = struct.field(pytree_node=False)
     num_entities: int = struct.field(pytree_node=False)
     slots_at_once: int = struct.field(pytree_node=False)
+    axis: str | None = struct.field(pytree_node=False, default=None)
+
+    @property
+    def num_receivers(self) -> int:
+        """``N``, and in a part one more, for the edges of padding."""
+        return self.num_entities + (self.axis is not None)
+
+    def whole(self, x: Array) -> Array:
+        """Rows of all parts, in order, from those of this one."""
+        return x if self.axis is None else jax.lax.all_gather(x, self.axis, tiled=True)
 
 
 def make_graph(
@@ -88,21 +104,7 @@ def make_graph(
     if len(degree) != num_entities or degree.min() == 0:
         raise ValueError("every entity needs an edge, its self-loop at least")
 
-    offsets = np.concatenate([[0], np.cumsum(degree)])
-    buckets, order, slots, lowest = [], [], np.empty(len(key), np.int64), 0
-    used = 0
-    for width in _WIDTHS:
-        rows = np.flatnonzero((degree > lowest) & (degree <= width))
-        lowest = width
-        if len(rows):
-            buckets.append(_bucket(rows, offsets[rows], offsets[rows + 1], width, senders))
-            order.append(rows)
-            used = _note_slots(slots, buckets[-1].edges, used)
-    long, segments, rows = _long_rows(np.flatnonzero(degree > lowest), offsets, lowest, senders)
-    if long is not None:
-        order.append(rows)
-        _note_slots(slots, long.edges, used)
-    position = np.argsort(np.concatenate(order))
+    layout = lay_out(np.concatenate([[0], np.cumsum(degree)]), senders)
     return Graph(
         edges=jraph.GraphsTuple(
             nodes=None,
@@ -114,19 +116,71 @@ def make_graph(
             n_edge=np.array([len(key)], np.int32),
         ),
         reverse=reverse.astype(np.int32),
-        buckets=tuple(buckets),
-        long=long,
-        long_segments=segments,
-        order=position.astype(np.int32),
-        slots=slots.astype(np.int32),
-        num_long=len(rows),
+        buckets=layout.buckets,
+        long=layout.long,
+        long_segments=layout.long_segments,
+        order=layout.order,
+        slots=layout.slots,
+        num_long=layout.num_long,
         num_entities=num_entities,
         slots_at_once=slots_at_once,
     )
 
 
-def _bucket(entities, first, last, width: int, senders) -> Bucket:
-    """Rows of edges ``first[i]:last[i]``, padded to ``width``."""
+class Layout(NamedTuple):
+    """The fields of those names of a ``Graph``."""
+
+    buckets: tuple[Bucket, ...]
+    long: Bucket | None
+    long_segments: np.ndarray | None
+    order: np.ndarray
+    slots: np.ndarray
+    num_long: int
+
+
+def row_counts(degree: np.ndarray) -> np.ndarray:
+    """Rows that entities int[N] of so many edges fill: in every bucket, long rows, and entities in those."""
+    buckets = np.bincount(np.searchsorted(_WIDTHS, degree), minlength=len(_WIDTHS) + 1)
+    pieces = -(-degree[degree > _WIDTHS[-1]] // _WIDTHS[-1])
+    return np.array([*buckets[:-1], pieces.sum(), buckets[-1]])
+
+
+def lay_out(offsets: np.ndarray, senders: np.ndarray, counts: np.ndarray | None = None) -> Layout:
+    """Sorts entities into buckets by degree.
+
+    Args:
+      offsets: int[N+1], where each entity's edges begin.
+      senders: int[E], with padding at the end where ``E`` exceeds ``offsets[-1]``.
+      counts: rows to fill as ``row_counts`` has them; those that exceed what there is are padding.
+    """
+    degree = np.diff(offsets)
+    counts = row_counts(degree) if counts is None else counts
+    kind = np.searchsorted(_WIDTHS, degree)
+    buckets, used, row = [], 0, 0
+    order = np.zeros(len(degree), np.int32)
+    slots = np.full(len(senders), np.iinfo(np.int32).max, np.int64)
+    for k, width in enumerate(_WIDTHS):
+        if not counts[k]:
+            continue
+        rows = np.flatnonzero(kind == k)
+        order[rows] = row + np.arange(len(rows))
+        buckets.append(_bucket(rows, offsets[rows], offsets[rows + 1], width, senders, counts[k]))
+        used = _note_slots(slots, buckets[-1].edges, used)
+        row += counts[k]
+    pieces, num_long = counts[-2:]
+    long, segments = None, None
+    if num_long:
+        rows = np.flatnonzero(kind == len(_WIDTHS))
+        order[rows] = row + np.arange(len(rows))
+        long, segments = _long_rows(rows, offsets, _WIDTHS[-1], senders, pieces)
+        segments = np.pad(segments, (0, pieces - len(segments)), constant_values=num_long)
+        _note_slots(slots, long.edges, used)
+    return Layout(tuple(buckets), long, segments, order, slots.astype(np.int32), int(num_long))
+
+
+def _bucket(entities, first, last, width: int, senders, count: int) -> Bucket:
+    """``count`` rows of edges ``first[i]:last[i]``, padded to ``width``."""
+    entities, first, last = (np.pad(x, (0, count - len(entities))) for x in (entities, first, last))
     index = first[:, None] + np.arange(width)
     filled = index < last[:, None]
     return Bucket(
@@ -136,16 +190,14 @@ def _bucket(entities, first, last, width: int, senders) -> Bucket:
     )
 
 
-def _long_rows(rows, offsets, width: int, senders):
-    """Cuts the edges of high-degree entities into rows of ``width``."""
-    if not len(rows):
-        return None, None, rows
+def _long_rows(rows, offsets, width: int, senders, count: int) -> tuple[Bucket, np.ndarray]:
+    """Cuts the edges of high-degree entities into rows of ``width``; whose they are, but for padding."""
     pieces = -(-(offsets[rows + 1] - offsets[rows]) // width)
     segments = np.repeat(np.arange(len(rows)), pieces)
     piece = np.arange(len(segments)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     first = offsets[rows][segments] + piece * width
-    bucket = _bucket(rows[segments], first, offsets[rows + 1][segments], width, senders)
-    return bucket, segments.astype(np.int32), rows
+    bucket = _bucket(rows[segments], first, offsets[rows + 1][segments], width, senders, count)
+    return bucket, segments.astype(np.int32)
 
 
 def _note_slots(slots: np.ndarray, edges: np.ndarray, used: int) -> int:

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from mmea_jax.nn.graph import Bucket, Graph
+from mmea_jax.nn.parted_graph import PartedGraph
 
 
-@jax.custom_vjp
-def neighbour_sum(graph: Graph, x: Array, alpha: Array, w: Array) -> Array:
+def neighbour_sum(graph: Graph | PartedGraph, x: Array, alpha: Array, w: Array) -> Array:
     """``out_i = mean_h w_h ⊙ Σ_j alpha[ij, h] x_j``.
 
     All heads share one gather of each neighbour's row; the backward pass gathers the cotangent once
@@ -23,12 +23,19 @@ def neighbour_sum(graph: Graph, x: Array, alpha: Array, w: Array) -> Array:
     Returns:
       float32[N, d].
     """
-    rows, _ = _pass(graph, x, _padded(alpha), None)
+    if isinstance(graph, PartedGraph):
+        return graph.in_parts(_neighbour_sum, (graph.padded(x), alpha), (w,))[: graph.num_entities]
+    return _neighbour_sum(graph, x, alpha, w)
+
+
+@jax.custom_vjp
+def _neighbour_sum(graph: Graph, x: Array, alpha: Array, w: Array) -> Array:
+    rows, _ = _pass(graph, graph.whole(x), _padded(alpha), None)
     return jnp.einsum("nhd,hd->nd", rows, w) / w.shape[0]
 
 
 def _forward(graph, x, alpha, w):
-    return neighbour_sum(graph, x, alpha, w), (graph, x, alpha, w)
+    return _neighbour_sum(graph, x, alpha, w), (graph, x, alpha, w)
 
 
 def _backward(residual, g):
@@ -36,14 +43,17 @@ def _backward(residual, g):
     g = g / w.shape[0]
     # For entity j and its neighbours i: rows_j = Σ_i alpha_ij g_i, and the products <w_h x_j, g_i>.
     local = x[:, None, :] * w
-    rows, products = _pass(graph, g, _padded(alpha[graph.reverse]), local)
+    reversed_alpha = graph.whole(alpha)[graph.reverse]
+    rows, products = _pass(graph, graph.whole(g), _padded(reversed_alpha), local)
     d_x = jnp.einsum("nhd,hd->nd", rows, w)
     d_w = jnp.einsum("nhd,nd->hd", rows, x)
-    d_alpha = products[graph.slots][graph.reverse]
+    # Edges of padding have no slot, and no gradient.
+    products = products.at[graph.slots].get(mode="fill", fill_value=0)
+    d_alpha = graph.whole(products)[graph.reverse]
     return None, d_x, d_alpha, d_w
 
 
-neighbour_sum.defvjp(_forward, _backward)
+_neighbour_sum.defvjp(_forward, _backward)
 
 
 def _padded(alpha: Array) -> Array:
