@@ -66,4 +66,5 @@ class DataOptions:
     contradicting_links: str = "auto"
     cache: Path | None = None  # folder for parsed arrays; None: the user's cache folder
     synthetic: SyntheticOptions = SyntheticOptions()
-    own: OwnOptions = OwnOptions()  # for the data set 'own': two graphs of the user's
+    # For the data set 'own': two graphs of the user's.
+    own: OwnOptions = dataclasses.field(default_factory=OwnOptions)

@@ -9,6 +9,7 @@ from jax import Array
 from mmea_jax.nn.graph import Graph
 from mmea_jax.nn.neighbour_sum import neighbour_sum
 from mmea_jax.nn.parted_graph import PartedGraph
+from mmea_jax.nn.sampled_graph import Tree, attend
 
 
 def attention_coefficients(graph: Graph | PartedGraph, x: Array, w: Array, a: Array) -> Array:
@@ -48,9 +49,11 @@ class DiagonalAttention(nn.Module):
     heads: int = 2
 
     @nn.compact
-    def __call__(self, graph: Graph | PartedGraph, x: Array) -> Array:
-        """float32[N, d] → float32[N, d]."""
+    def __call__(self, graph: Graph | PartedGraph | Tree, x: Array) -> Array:
+        """float32[N, d] → float32[N, d]; of a tree as deep as there are layers, float32[K, d]."""
         width = x.shape[1]
+        if isinstance(graph, Tree):
+            x = [x[level] for level in graph.levels]
         bound = (2 * width) ** -0.5
         for layer in range(self.layers):
             w = self.param(f"w_{layer}", nn.initializers.ones, (self.heads, width))
@@ -59,10 +62,13 @@ class DiagonalAttention(nn.Module):
                 lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound),
                 (self.heads, 2 * width),
             )
-            x = neighbour_sum(graph, x, attention_coefficients(graph, x, w, a), w)
+            if isinstance(graph, Tree):
+                x = attend(x, graph.real, w, a)
+            else:
+                x = neighbour_sum(graph, x, attention_coefficients(graph, x, w, a), w)
             if layer < self.layers - 1:
-                x = jax.nn.elu(x)
-        return x
+                x = jax.tree.map(jax.nn.elu, x)
+        return x[0] if isinstance(graph, Tree) else x
 
 
 def adjacency_of(graph: Graph | PartedGraph) -> Array:

@@ -10,6 +10,7 @@ from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution
 from mmea_jax.nn.bags import BagEncoder, DenseEncoder
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
+from mmea_jax.nn.sampled_graph import SampledGraph, grow
 from mmea_jax.partition import by_rows
 from mmea_jax.vocabulary import STRUCTURE
 
@@ -63,13 +64,15 @@ class ModalEncoder(nn.Module):
         self.dense_encoders = {m: DenseEncoder(self.width, self.initial) for m in self.modalities[1:]}
 
     def structure(self, inputs: Inputs, train: bool = False) -> Array:
-        """Structure vectors float32[N, d] of all entities."""
+        """Structure vectors float32[N, d] of all entities; of a sampled graph, what they are made of."""
         table = by_rows(self.entities)
         if train and self.entity_dropout > 0:
             shown = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.entity_dropout, (len(table), 1))
             table = jnp.where(shown, table, 0.0)
         if self.encoder == "translation":
             return unit(table)
+        if isinstance(inputs.graph, SampledGraph):
+            return table
         return by_rows(self.structure_encoder(inputs.graph, table))
 
     def __call__(
@@ -85,6 +88,9 @@ class ModalEncoder(nn.Module):
         return {m: by_rows(vectors) for m, vectors in encoded.items()}
 
     def _encode(self, modality: str, inputs: Inputs, entities: Array, structure: Array, rows) -> Array:
+        if modality == STRUCTURE and isinstance(inputs.graph, SampledGraph) and self.encoder == "attention":
+            tree = grow(inputs.graph, self.make_rng("dropout"), entities, self.layers)
+            return self.structure_encoder(tree, structure)
         if modality == STRUCTURE:
             return structure[entities]
         if modality in rows:

@@ -110,20 +110,27 @@ def _by_source(results: Record, title: str, headings: Sequence[str], rows: Mappi
 
 
 def _fused(results: Record) -> Lines:
-    by_label = {
-        f"{measure} {direction}": values
-        for measure, directions in (results.get("test") or {}).items()
-        for direction, values in directions.items()
-    }
+    by_label = _by_label(results.get("test") or {}, "")
+    alone = results.get("without_consensus") or {}
+    by_label |= _by_label({k: v for k, v in alone.items() if k == "csls"}, ", no consensus")
     metrics = [metric for metric in _METRICS if any(metric in values for values in by_label.values())]
     rows = [(label, _cells(values, metrics)) for label, values in by_label.items()]
     title = "test triples" if results.get("task") == "completion" else "all modalities fused"
     return _table(title, [_HEADINGS.get(m, m.title()) for m in metrics], rows) + _gain(results)
 
 
+def _by_label(measured: Record, suffix: str) -> dict[str, Record]:
+    return {
+        f"{measure} {direction}{suffix}": values
+        for measure, directions in measured.items()
+        for direction, values in directions.items()
+    }
+
+
 def _gain(results: Record) -> Lines:
-    """What fusing modalities is worth, in one line."""
-    fused = _dig(results, "test", "csls", "l2r", "hits@1")
+    """What fusing modalities is worth, in one line; the neighbours' consensus is no part of that."""
+    compared = "without_consensus" if "without_consensus" in results else "test"
+    fused = _dig(results, compared, "csls", "l2r", "hits@1")
     rows = (results.get("unimodal") or {}).items()
     alone = {name: row["hits@1"] for name, row in rows if row.get("hits@1") is not None}
     if fused is None or not alone:

@@ -112,6 +112,10 @@ def measure(
             {m: own[answers] for m, own in present.items()},
         ),
     }
+    if left.support is not None:
+        # What is compared by its modalities one by one has no support either.
+        plain = make_scorer(left.replace(support=None), right, options.score)
+        results["without_consensus"] = evaluate(plain, sides.gold, options.csls_k)
     shifted = csls_scorer(scorer, options.csls_k)
     results["assignment"] = {"mutual_nearest": link_quality(mutual_nearest(shifted).pairs, sides.gold)}
     if options.assignment:

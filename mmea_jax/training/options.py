@@ -30,6 +30,7 @@ class TrainOptions:
     pivots: int = 1000  # how many of them
     on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
     devices: int = 0  # that tables, edges, pairs and matching are split over; 0: all that there are
+    neighbours: int = 0  # that a step draws of each entity and of these, instead of the whole graph; 0: all
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
     iterative: IterativeOptions = IterativeOptions()
 
@@ -61,7 +62,7 @@ def check_train(options: TrainOptions) -> None:
             expected="another protocol, as this one chooses the epoch on test links, which are gold links",
             mend="leave out --config.train.protocol",
         )
-    for name in ("max_epochs", "max_steps", "batch_size", "devices", "memory_limit"):
+    for name in ("max_epochs", "max_steps", "batch_size", "devices", "neighbours", "memory_limit"):
         _at_least(f"train.{name}", getattr(options, name), 0)
     _at_least("train.cycles", options.cycles, 1)
     _at_least("train.evaluate_every", options.evaluate_every, 1)

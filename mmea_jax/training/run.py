@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmea_jax.data import KnowledgeGraphs, Split, describe, load
+from mmea_jax.errors import InputError
 from mmea_jax.matching import alignment_table, gold_ranks, metrics, mutual_nearest
 from mmea_jax.training import memory
 from mmea_jax.training.aligned import embedded_pair
@@ -70,6 +71,12 @@ class Run(TaskRun):
         has_distribution = getattr(self.model, "has_distribution", False)
         check_score(matching.score, has_distribution, matching.consensus)
         self.inputs = make_inputs(self.kgs)
+        if settings.train.neighbours and getattr(self.model, "encoder", "") != "attention":
+            raise InputError(
+                f"train.neighbours = {settings.train.neighbours} for a method that attends to no neighbours",
+                expected="0, but for methods with model.encoder = 'attention'",
+                mend="leave out --config.train.neighbours",
+            )
         self.sharding = Sharding(settings.train.devices, self.kgs.num_entities)
         self._embed = Embedder(self.model, self.sharding.inputs(self.inputs), self.sharding)
         # Validation compares the embeddings alone: what is chosen there is how well they are trained.

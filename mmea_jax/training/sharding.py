@@ -26,6 +26,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from mmea_jax.errors import InputError
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.parted_graph import part_graph
+from mmea_jax.nn.sampled_graph import SampledGraph
 from mmea_jax.partition import AXIS
 
 PyTree = Any
@@ -83,13 +84,18 @@ class Sharding:
     def inputs(self, inputs: Inputs) -> Inputs:
         """The host's arrays on the devices: edges, dense features and presence by owner, the rest on each.
 
+        So are the edges of a graph that is sampled: any device may draw any of them.
+
         A model reads them as it does ``inputs``; rows beyond ``N`` belong to no entity.
         """
         if self.mesh is None:
             return jax.tree.map(jnp.asarray, inputs)
-        graph = part_graph(inputs.graph, self.parts)
         split = self._padded((inputs.dense, inputs.present))
-        graph, (dense, present) = jax.device_put((graph, split), self.by_rows)
+        dense, present = jax.device_put(split, self.by_rows)
+        if isinstance(inputs.graph, SampledGraph):
+            graph = self.copied(inputs.graph)
+        else:
+            graph = jax.device_put(part_graph(inputs.graph, self.parts), self.by_rows)
         bags, triples = self.copied((inputs.bags, inputs.triples))
         return Inputs(graph, bags, dense, present, triples)
 

@@ -28,6 +28,7 @@ def header(settings: Settings, kgs: KnowledgeGraphs, split: Split, modalities: t
             "selection": selection,
             "candidates": settings.matching.candidates,
             "score": settings.matching.score,
+            "consensus": settings.matching.consensus,
             "csls_k": settings.matching.csls_k,
             "split": split.name,
             "split_sha256": split.sha256,

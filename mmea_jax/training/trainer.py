@@ -12,6 +12,7 @@ import optax
 
 from mmea_jax.matching import pseudo_links
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.sampled_graph import make_sampled
 from mmea_jax.nn.triples import count_swapped
 from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, held_parameters, make_hold
@@ -96,7 +97,7 @@ class Trainer:
         def init(key, inputs, pairs):
             return self._model.init({"params": key, "dropout": key}, inputs, pairs, method="loss")
 
-        params = made(jax.jit(init), jax.random.fold_in(self._key, 0), inputs, pairs)
+        params = made(jax.jit(init), jax.random.fold_in(self._run_key(), 0), inputs, pairs)
         state = TrainState(jnp.zeros((), jnp.int32), params, made(self._optimizer(stage).init, params))
         num_entities = self._model.num_entities
         return Progress(
@@ -226,6 +227,9 @@ class Trainer:
         entities = np.unique(self._links).astype(np.int32)
         blocks = np.pad(entities, (0, -len(entities) % rows), constant_values=-1).reshape(-1, rows)
         inputs = self._inputs(self._batch(stage))
+        if self._options.neighbours:
+            # Once a stage the whole graph can be gone through.
+            inputs = self._capable(self._sharding.inputs(self._host_inputs), self._batch(stage))
         strip = self._sharding.stripper(params)
         return self._sharding.placed(
             make_hold(
@@ -284,7 +288,11 @@ class Trainer:
     def _inputs(self, batch: int) -> Inputs:
         """On the devices."""
         if self._placed_inputs is None:
-            self._placed_inputs = self._sharding.inputs(self._host_inputs)
+            inputs = self._host_inputs
+            if self._options.neighbours:
+                graph = make_sampled(inputs.graph, self._options.neighbours)
+                inputs = dataclasses.replace(inputs, graph=graph)
+            self._placed_inputs = self._sharding.inputs(inputs)
         return self._capable(self._placed_inputs, batch)
 
     def _capable(self, inputs: Inputs, batch: int) -> Inputs:
@@ -300,7 +308,18 @@ class Trainer:
 
     def _small(self, progress: Progress, epoch: np.int32, steps: np.int32) -> tuple:
         """What an epoch is given besides state and inputs."""
-        return self._sharding.copied((*self._pool(progress), self._key, epoch, steps))
+        pool, count = self._pool(progress)
+        return (
+            *self._sharding.copied((pool, count)),
+            self._run_key(),
+            *self._sharding.copied((epoch, steps)),
+        )
+
+    def _run_key(self) -> jax.Array:
+        """The key on all devices."""
+        if self._sharding.mesh is None:
+            return self._key
+        return jax.random.wrap_key_data(self._sharding.copied(np.asarray(self.key, np.uint32)))
 
     def _steps_left(self, progress: Progress, steps: int) -> int:
         cap = self._options.max_steps

@@ -64,6 +64,15 @@ RESULTS = {
 }
 
 
+def test_consensus_is_no_gain_of_fusion():
+    results = RESULTS | {"without_consensus": {"cosine": {"l2r": _ranks(0.5)}, "csls": {"l2r": _ranks(0.55)}}}
+    text = results_table(results)
+    assert _line(text, "csls l2r, no consensus").split()[4] == ".550"
+    # Structure alone has .497.
+    assert "+.053 Hits@1" in _line(text, "fusion gains")
+    assert "+.123 Hits@1" in _line(results_table(RESULTS), "fusion gains")
+
+
 def _line(text, *words):
     found = [line for line in text.splitlines() if all(word in line for word in words)]
     assert len(found) == 1, (words, found)

@@ -117,7 +117,8 @@ def align_graphs(
     finished = RunFolder(out).finished(config.to_dict())
     if finished and finished["alignment"]["asked"] == dataclasses.asdict(output):
         return Alignment(out, finished)
-    return Alignment(out, OwnRun(settings, config.to_dict(), out, output).train(signals))
+    run = OwnRun(settings, config.to_dict(), out, output)
+    return Alignment(out, run.evaluate() if finished else run.train(signals))
 
 
 def _check(threshold: float | None, dangling: float | None) -> None:

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from mmea_jax.data import KnowledgeGraphs, Split
-from mmea_jax.data.own import MIN_SEEDS
+from mmea_jax.data.own import MIN_SEEDS, MIN_VALID
 from mmea_jax.data.splits import digest
 from mmea_jax.data.streams import stream
 from mmea_jax.errors import InputError
@@ -48,6 +48,12 @@ def with_pivots(kgs: KnowledgeGraphs, split: Split) -> tuple[Split, dict | None]
     count = min(_MOST, max(MIN_SEEDS, round(_SHARE * smaller)))
     pairs = pivot_split(kgs, split, modality, count).train
     pairs = pairs[~np.isin(pairs, seeds).any(axis=1)]
+    if len(pairs) < MIN_VALID:
+        raise InputError(
+            f"{len(pairs)} pairs to take in place of seeds",
+            expected=f"at least {MIN_VALID}, from entities of both graphs that have names or images",
+            mend="add --seeds, or name the labels' predicate with --label, or add images of both sides",
+        )
     order = stream(0, "own/pivots").permutation(len(pairs))
     held_out = round(_HELD_OUT * len(pairs))
     valid = np.concatenate([split.valid, pairs[np.sort(order[:held_out])]])

@@ -226,3 +226,14 @@ def test_the_published_layout_gives_a_side(pair):
         (names[a], names[b]) for a, b in split.valid
     }
     assert {"colour", "height"} <= set(kgs.modalities["attribute"].vocabulary)
+
+
+def test_graphs_of_attributes_alone_are_graphs(pair):
+    folder, ask = pair
+    for side in "ab":
+        (folder / side / "triples.tsv").unlink()
+    kgs, split = ask()
+    assert kgs.triples.shape == (0, 3)
+    assert "relation" not in kgs.modalities
+    assert len(split.train) + len(split.valid) == 35
+    assert "82 (41 + 41)" in describe(kgs, split)[1]

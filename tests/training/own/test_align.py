@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -113,19 +114,23 @@ def test_the_report_shows_the_threshold(finished):
     assert "Pairs nearest to the threshold" in page
 
 
-def test_a_second_run_is_at_once_and_other_outputs_need_no_training(finished, capsys):
+def test_a_second_run_is_at_once_and_other_outputs_need_no_training(finished, tmp_path):
     out, arguments = finished
     before = (out / "alignment.tsv").read_text()
     metrics = (out / "metrics.jsonl").read_text()
     assert align.run(arguments) == 0
     assert (out / "alignment.tsv").read_text() == before
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    arguments = [str(copy) if argument == str(out) else argument for argument in arguments]
     assert align.run([*arguments, "--one-to-one", "--threshold", "0"]) == 0
-    assert (out / "metrics.jsonl").read_text() == metrics
-    rows = table(out / "alignment.tsv")
+    assert (copy / "metrics.jsonl").read_text() == metrics
+    rows = table(copy / "alignment.tsv")
     answers = [row["entity2"] for row in rows if row["status"] != "no_match"]
     assert len(answers) == len(set(answers)) > 90
-    assert align.run(arguments) == 0
-    assert (out / "alignment.tsv").read_text() == before
+    results = json.loads((copy / "results.json").read_text())
+    assert results["alignment"]["asked"]["one_to_one"]
+    assert results["stages"] == json.loads((out / "results.json").read_text())["stages"]
 
 
 def small():

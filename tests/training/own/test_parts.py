@@ -55,6 +55,10 @@ def test_without_names_and_images_there_is_nothing_to_go_by(kgs):
     bare = dataclasses.replace(kgs, modalities={"visual": one_sided})
     with pytest.raises(InputError, match="neither names nor images"):
         with_pivots(bare, split_of(()))
+    few = np.isin(np.arange(kgs.num_entities), kgs.links[:4])
+    seen = Dense(kgs.modalities["visual"].features, few)
+    with pytest.raises(InputError, match="pairs to take in place"):
+        with_pivots(dataclasses.replace(kgs, modalities={"visual": seen}), split_of(()))
 
 
 def test_a_table_of_vectors_becomes_features(tmp_path):

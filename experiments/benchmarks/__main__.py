@@ -1,0 +1,129 @@
+"""Time and memory of everything that takes any, as one Markdown page and a plot.
+
+    python -m experiments.benchmarks [--out experiments/results/benchmarks.md]
+    python -m experiments.benchmarks --only step --methods mclea,umaea --entities 5000,15000,50000
+    python -m experiments.benchmarks --configs configs/umaea.py:DBP15K/zh_en --only step,loading,start
+    python -m experiments.benchmarks --only step --entities 2000 --devices 1,2,4,8
+
+``--entities`` are those of both generated graphs together. Each measurement runs in a process of its own;
+what was measured is kept beside the page (``benchmarks.json``) and not measured again unless ``--fresh``. On
+CPU, ``--devices`` are virtual ones that share the cores: they show that the program splits, not how fast.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from absl import app, flags
+
+from experiments.benchmarks.page import page, plot
+
+METHODS = ("eva", "mclea", "meaformer", "mimea", "umaea", "msnea", "tmea")
+KINDS = ("step", "matching", "loading", "start")
+
+_ONLY = flags.DEFINE_list("only", list(KINDS), f"Which of {', '.join(KINDS)}.")
+_METHODS = flags.DEFINE_list("methods", list(METHODS), "On the generated graphs.")
+_ENTITIES = flags.DEFINE_list("entities", ["4000", "10000", "30000"], "Sizes of the generated graphs, both.")
+_CONFIGS = flags.DEFINE_list(
+    "configs", [], "Configurations with data sets, such as configs/umaea.py:DBP15K/zh_en."
+)
+_SETTINGS = flags.DEFINE_list(
+    "settings", [], "Fields for every configuration, such as data.root=DIR,model.width=64."
+)
+_MATCHING = flags.DEFINE_list(
+    "matching", ["10500x1200", "30000x300"], "Entities a side and width of the vectors, as 10500x1200."
+)
+_DEVICES = flags.DEFINE_list("devices", ["1"], "Numbers of devices.")
+_PASSES = flags.DEFINE_integer("passes", 3, "Measured passes of a step's cell.", lower_bound=1)
+_OUT = flags.DEFINE_string(
+    "out", "experiments/results/benchmarks.md", "The page; plot and numbers beside it."
+)
+_FRESH = flags.DEFINE_bool("fresh", False, "Measures everything again.")
+
+
+def cells() -> Iterator[dict]:
+    """What is to be measured, in order."""
+    only = set(_ONLY.value)
+    settings = {name: _parsed(value) for name, _, value in (item.partition("=") for item in _SETTINGS.value)}
+    given = [(config, settings) for config in _CONFIGS.value]
+    if not given:
+        given = [
+            (f"configs/{method}.py", settings | {"data.synthetic.entities": int(entities) // 2})
+            for entities in _ENTITIES.value
+            for method in _METHODS.value
+        ]
+    for devices in map(int, _DEVICES.value):
+        for config, changes in given if "step" in only else ():
+            changes = changes | {"train.devices": devices}
+            yield {"kind": "step", "config": config, "passes": _PASSES.value, "changes": changes}
+        for size in _MATCHING.value if "matching" in only else ():
+            rows, width = map(int, size.split("x"))
+            yield {"kind": "matching", "rows": rows, "columns": rows, "width": width, "devices": devices}
+    for kind in ("loading", "start"):
+        for config, changes in _by_data(given) if kind in only else ():
+            yield {"kind": kind, "config": config, "changes": changes}
+
+
+def _by_data(given: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
+    """One configuration for each data set and size."""
+    first = {}
+    for config, changes in given:
+        first.setdefault((config.partition(":")[2], json.dumps(changes, sort_keys=True)), (config, changes))
+    return list(first.values())
+
+
+def _parsed(value: str):
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def measured(cell: Mapping, run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> dict | None:
+    """The result of a cell, measured in a process of its own; ``None``, and a line of why, if that failed."""
+    cell, environment = dict(cell), dict(os.environ)
+    devices = cell.pop("devices", None) or cell.get("changes", {}).get("train.devices", 1)
+    if devices > 1 and environment.get("JAX_PLATFORMS", "cpu") == "cpu":
+        flags_ = f"{environment.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+        environment["XLA_FLAGS"] = flags_.strip()
+    command = [sys.executable, "-m", "experiments.benchmarks.cells", json.dumps(cell)]
+    done = run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        print(f"failed: {json.dumps(cell)}: {lines[-1]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(argv: list[str]) -> None:
+    """Entry point."""
+    if len(argv) > 1:
+        sys.exit(__doc__)
+    out = Path(_OUT.value)
+    store = out.with_suffix(".json")
+    known = json.loads(store.read_text()) if store.exists() and not _FRESH.value else []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for cell in [{"kind": "machine"}, *cells()]:
+        if any(row["asked"] == cell for row in known):
+            continue
+        print(json.dumps(cell), flush=True)
+        found = measured(cell)
+        if found is not None:
+            known.append(found | {"kind": cell["kind"], "asked": cell})
+            store.write_text(json.dumps(known, indent=1) + "\n")
+    machine = next((row for row in known if row["kind"] == "machine"), None)
+    if machine is None:
+        sys.exit("the machine's rates could not be measured")
+    command = shlex.join(["python", "-m", "experiments.benchmarks", *sys.argv[1:]])
+    drawn = plot(known, out.with_suffix(".png"))
+    picture = f"\n![seconds and memory of a step]({out.with_suffix('.png').name})\n" if drawn else ""
+    out.write_text(page(known, machine, command) + picture, encoding="utf-8")
+    print(out)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,61 @@
+"""Counts from shapes against counts by hand, and the page that a benchmark writes."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.benchmarks.counts import count, part_of
+from experiments.benchmarks.page import floor, page, plot
+
+MACHINE = {
+    "kind": "machine", "asked": {}, "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
+    "load": [0.1], "devices": {"count": 1, "kind": "cpu", "platform": "cpu"}, "versions": {"jax": "1"},
+}  # fmt: skip
+STEP = {
+    "kind": "step", "asked": {}, "method": "eva", "entities": 1000, "batch": 10, "devices": 1, "seconds": 0.5,
+    "compile": 2.0, "peak_bytes": 1 << 30, "parts": {"losses": [1e10, 1e8], "bags": [1e8, 1e9]},
+}  # fmt: skip
+
+
+def test_products_and_gathers_are_counted_by_hand():
+    def step(a, b, index):
+        def body(carry, _):
+            return carry + 1.0, None
+
+        looped, _ = jax.lax.scan(body, a @ b, None, length=7)
+        return looped[index]
+
+    found = count(step, jnp.ones((3, 4)), jnp.ones((4, 5)), jnp.array([0, 2]))
+    done, moved = found["optimizer and other"]
+    # The product; seven additions of its size; two rows gathered, with what comes with an index.
+    assert 2 * 3 * 4 * 5 + 7 * 15 + 10 <= done <= 2 * 3 * 4 * 5 + 7 * 15 + 10 + 20
+    assert 4 * (12 + 20 + 15) + 2 * 4 * 10 <= moved <= 4 * (12 + 20 + 15) + 2 * 4 * 10 + 60
+
+
+@pytest.mark.parametrize(
+    ("scope", "part"),
+    [
+        ("jvp(Eva.loss)/encode.structure/structure_encoder", "attention"),
+        ("transpose(jvp(Eva.loss))/encode/bag_encoders_relation", "bags"),
+        ("jvp(Eva.loss)/fuse", "fusion"),
+        ("jvp(Eva.loss)", "losses"),
+        ("", "optimizer and other"),
+    ],
+)
+def test_operations_belong_to_parts(scope, part):
+    assert part_of(scope, "Eva") == part
+
+
+def test_the_floor_adds_what_bounds_each_part():
+    # 0.1 s of products, 0.1 s of bytes.
+    assert floor(STEP["parts"], MACHINE) == pytest.approx(0.2)
+
+
+def test_the_page_has_a_row_for_each_measurement_and_a_plot(tmp_path):
+    text = page([MACHINE, STEP], MACHINE, "python -m experiments.benchmarks")
+    assert "| eva | 1,000 | 10 | 1 | 0.500 | 0.200 | 40% | 2.0 | 1.00 |" in text
+    assert "100 GFLOP/s" in text
+    assert "Matching" not in text
+    assert plot([MACHINE, STEP], tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    assert not plot([MACHINE], tmp_path / "q.png")

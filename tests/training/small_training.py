@@ -1,0 +1,81 @@
+"""A training of seconds on any devices, for tests that compare them."""
+
+import jax
+import numpy as np
+
+from mmea_jax.data import SyntheticOptions
+from mmea_jax.data.synthetic import generate
+from mmea_jax.matching import gold_ranks, inner_product
+from mmea_jax.matching.similarity import Scorer
+from mmea_jax.models.mclea import Mclea
+from mmea_jax.training.embedder import Embedder
+from mmea_jax.training.inputs import make_inputs, modalities_of
+from mmea_jax.training.options import TrainOptions
+from mmea_jax.training.sharding import Sharding
+from mmea_jax.training.stages import Stage
+from mmea_jax.training.trainer import Trainer
+
+# 2 × 45 entities and 13 pairs a step: multiples of no number of devices in use.
+_WORLD = SyntheticOptions(
+    entities=45, triples_per_entity=5.0, visual_width=8, relations=8, attributes=8, types=4, dangling=0.0
+)
+
+
+class Small:
+    """MCLEA on graphs of 90 entities, whose modalities are bags and dense features, some absent.
+
+    Args:
+      devices: as ``Sharding``.
+    """
+
+    def __init__(self, devices: int):
+        self.kgs = generate(_WORLD)
+        self.links = self.kgs.links[:26]
+        inputs = make_inputs(self.kgs)
+        self.sharding = Sharding(devices, self.kgs.num_entities)
+        names = tuple(m for m in modalities_of(self.kgs) if m in ("structure", "relation", "visual"))
+        # What compiles is what takes time here; layers and heads are compared in ``eight_devices.py``.
+        self.model = Mclea(names, self.kgs.num_entities, 8, layers=1, heads=1, entity_dropout=0.1, zoom=0.0)
+        stage = Stage("main", epochs=3, learning_rate=0.02, batch_size=13)
+        self.trainer = Trainer(
+            self.model, inputs, (stage,), self.links, TrainOptions(), 0, None, None, (45, 45), self.sharding
+        )
+        self._inputs = inputs
+
+    def losses(self, progress, epochs: int) -> list[float]:
+        """Of so many further passes."""
+        events = self.trainer.run(progress)
+        return [next(events).terms["loss"] for _ in range(epochs)]
+
+    def answers(self, params) -> dict[str, np.ndarray]:
+        """Ranks of all links, and what they come from."""
+        embed = Embedder(self.model, self.sharding.inputs(self._inputs), self.sharding)
+        left, right = embed(params, *(self.kgs.entities(side) for side in (0, 1)))
+        scorer = Scorer(left.joint, right.joint, block=inner_product, block_rows=16)
+        gold = np.full(45, -1)
+        gold[self.kgs.links[:, 0]] = self.kgs.links[:, 1] - 45
+        found = gold_ranks(scorer, gold, 3)
+        ranks = {f"{kind} {way}": found[kind][way] for kind in found for way in found[kind]}
+        return ranks | {"joint": np.asarray(left.joint)}
+
+
+def trained(devices: int) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Losses of three passes, and the answers afterwards."""
+    small = Small(devices)
+    with small.sharding.active():
+        progress = small.trainer.initial()
+        losses = small.losses(progress, 3)
+        return losses, small.answers(progress.state.params)
+
+
+def assert_alike(one, other) -> None:
+    """Losses, ranks and embeddings to 1e-4."""
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
+    assert one[1].keys() == other[1].keys()
+    for name, value in one[1].items():
+        np.testing.assert_allclose(other[1][name], value, atol=1e-4, err_msg=name)
+
+
+def plain(tree):
+    """Leaves as NumPy arrays."""
+    return [np.asarray(x) for x in jax.tree.leaves(tree)]
