@@ -6,8 +6,8 @@
 
 ``--entities`` are those of each graph. MCLEA trains on sampled neighbourhoods (``train.neighbours``); then
 all entities are embedded through the whole graph, and ``--queries`` of the test entities of KG 1 (0: all of
-them) are matched with all entities of KG 2 by their ``--best`` nearest, exactly and block by block. Prints one
-line of JSON.
+them) are matched with all entities of KG 2 by their ``--best`` nearest, exactly and block by block. Prints
+one line of JSON.
 """
 
 import json

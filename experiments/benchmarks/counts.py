@@ -45,7 +45,7 @@ def part_of(scope: str, model: str) -> str:
     for words, part in _SCOPES:
         if words in scope:
             return part
-    return _LOSSES if model in scope else _REST
+    return _LOSSES if model and model in scope else _REST
 
 
 def count(function: Callable, *arguments: Any, model: str = "") -> dict[str, tuple[float, float]]:

@@ -39,7 +39,8 @@ def evaluation_bytes(
     plan = 3 * 4 * rows * candidates if assignment else 0
     test = 4 * 4 * (rows + candidates) * width + plan
     table = 4 * 4 * entities * width
-    kept = 4 * entities * width if consensus else 0
+    # All embeddings, and the rows and candidates that are cut out of them.
+    kept = 2 * 4 * entities * width if consensus else 0
     return (96 << 20) + kept + max(test, table)
 
 

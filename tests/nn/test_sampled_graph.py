@@ -18,9 +18,13 @@ def graph_of(n: int, edges: int):
     return make_graph(ends[:, 0], ends[:, 1], n)
 
 
+def on_device(graph):
+    return jax.tree.map(jnp.asarray, graph)
+
+
 def test_few_neighbours_are_all_drawn():
     graph = graph_of(20, 25)
-    sampled = make_sampled(graph, 12)
+    sampled = on_device(make_sampled(graph, 12))
     found, real = jax.jit(sampled.draw)(jax.random.key(0), jnp.arange(20))
     for entity in range(20):
         expected = graph.edges.senders[graph.edges.receivers == entity]
@@ -45,7 +49,7 @@ def test_of_many_each_is_drawn_at_most_once_and_as_often_as_any_other():
 
 
 def test_an_entity_without_neighbours_has_itself():
-    graph = make_sampled(make_graph(np.arange(3), np.arange(3), 3), 2)
+    graph = on_device(make_sampled(make_graph(np.arange(3), np.arange(3), 3), 2))
     found, real = graph.draw(jax.random.key(0), jnp.array([2]))
     np.testing.assert_array_equal(real, [[True, False, False]])
     assert found[0, 0] == 2
@@ -60,7 +64,7 @@ def test_attention_over_all_neighbours_is_that_of_the_whole_graph(layers):
     params = encoder.init(jax.random.key(0), graph, x)
     params = jax.tree.map(lambda p: p + 0.3 * RNG.normal(size=p.shape).astype(np.float32), params)
     entities = jnp.array([4, 0, 29, 4, -1])
-    sampled = make_sampled(graph, int(np.bincount(graph.edges.receivers).max()))
+    sampled = on_device(make_sampled(graph, int(np.bincount(graph.edges.receivers).max())))
 
     def of_tree(params, x):
         return encoder.apply(params, grow(sampled, jax.random.key(2), entities, layers), x)

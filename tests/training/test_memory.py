@@ -20,7 +20,7 @@ def test_matching_counts_vectors_plan_and_kept_embeddings():
     plain = memory.evaluation_bytes(**sizes, consensus=False, assignment=False)
     assert plain >= 4 * 4 * 38_960 * 3_600
     kept = memory.evaluation_bytes(**sizes, consensus=True, assignment=False)
-    assert kept - plain == 4 * 38_960 * 3_600
+    assert kept - plain == 2 * 4 * 38_960 * 3_600
     # Many test links: the plan decides.
     large = sizes | {"rows": 19_000, "candidates": 19_000}
     assert memory.evaluation_bytes(**large, consensus=False, assignment=True) >= 12 * 19_000**2
