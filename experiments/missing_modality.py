@@ -1,4 +1,4 @@
-"""The benchmark of uncertainly missing modalities (UMVM, spec/data.md 4): one run a cell, a table and a plot.
+"""Uncertainly missing modalities (UMVM, arXiv 2307.16210): one run a cell, a table and a plot.
 
     python -m experiments.missing_modality --out runs/umvm --methods umaea "umaea without CMMI" \
         --rates 0.05 0.2 0.4 0.6 1 --seeds 0 1 2

@@ -1,4 +1,4 @@
-"""The modal alignment loss IAL (spec/models.md 1.6; MCLEA)."""
+"""The modal alignment loss IAL (docs/methods/shared.md; MCLEA)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The in-batch contrastive loss ICL (spec/models.md 1.5; MCLEA, MEAformer, UMAEA)."""
+"""The in-batch contrastive loss ICL (docs/methods/shared.md; MCLEA, MEAformer, UMAEA)."""
 
 import jax
 import jax.numpy as jnp

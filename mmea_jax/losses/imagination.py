@@ -1,4 +1,4 @@
-"""Losses of a variational auto-encoder that imagines a modality (spec/models.md 2; UMAEA's CMMI)."""
+"""Losses of a variational auto-encoder that imagines a modality (docs/methods/umaea.md; UMAEA's CMMI)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Loss of the auto-encoders that impute a modality (TMEA; spec/models.md 4)."""
+"""Loss of the auto-encoders that impute a modality (TMEA; docs/methods/tmea.md)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The neighbourhood component loss NCA (spec/models.md 1.8; EVA, arXiv 2009.13603)."""
+"""The neighbourhood component loss NCA (docs/methods/shared.md; EVA, arXiv 2009.13603)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Keeps apart what is specific to a modality (TMEA; spec/models.md 4)."""
+"""Keeps apart what is specific to a modality (TMEA; docs/methods/tmea.md)."""
 
 import jax.numpy as jnp
 from jax import Array

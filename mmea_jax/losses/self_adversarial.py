@@ -1,4 +1,4 @@
-"""The self-adversarial log-sigmoid loss (Sun et al. 2019, arXiv 1902.10197; spec/models.md 5)."""
+"""The self-adversarial log-sigmoid loss (Sun et al. 2019, arXiv 1902.10197; docs/methods/adamf_mat.md)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Optimal-transport alignment of a modality's vectors with the joint ones (spec/models.md 3.3)."""
+"""Optimal-transport alignment of a modality's vectors with the joint ones (docs/methods/mimea.md)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Learnable weights of several losses (spec/models.md 1.7)."""
+"""Learnable weights of several losses (docs/methods/shared.md)."""
 
 import jax.numpy as jnp
 from jax import Array

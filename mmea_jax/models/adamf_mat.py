@@ -1,4 +1,4 @@
-"""AdaMF-MAT: completion with imbalanced modalities (arXiv 2402.15444; spec/models.md 5).
+"""AdaMF-MAT: completion with imbalanced modalities (arXiv 2402.15444; docs/methods/adamf_mat.md).
 
 Without modalities the same module is a plain RotatE, TransE, DistMult or ComplEx.
 """

@@ -1,4 +1,4 @@
-"""EVA: visual pivoting for entity alignment (arXiv 2009.13603; spec/models.md 6)."""
+"""EVA: visual pivoting for entity alignment (arXiv 2009.13603; docs/methods/eva.md)."""
 
 import jax
 import jax.numpy as jnp

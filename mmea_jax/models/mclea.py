@@ -1,4 +1,4 @@
-"""MCLEA: multi-modal contrastive representation learning (arXiv 2209.00891; spec/models.md 6)."""
+"""MCLEA: multi-modal contrastive representation learning (arXiv 2209.00891; docs/methods/mclea.md)."""
 
 import flax.linen as nn
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""MEAformer: a transformer over an entity's modalities (arXiv 2212.14454; spec/models.md 6)."""
+"""MEAformer: a transformer over an entity's modalities (arXiv 2212.14454; docs/methods/meaformer.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""MIMEA: multi-grained interaction for multi-modal entity alignment (arXiv 2404.17590; spec/models.md 3)."""
+"""MIMEA: multi-grained interaction (arXiv 2404.17590; docs/methods/mimea.md)."""
 
 import flax.linen as nn
 import jax
@@ -22,7 +22,7 @@ from mmea_jax.nn.fusion import BetaFusion, StaticFusion, hide_modalities
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
 
-# Temperatures learn in log space within these bounds (spec/models.md 3.4).
+# Temperatures learn in log space within these bounds (docs/methods/mimea.md).
 _TEMPERATURES = (0.01, 1.0)
 
 

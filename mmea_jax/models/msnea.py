@@ -1,4 +1,4 @@
-"""MSNEA: multi-modal Siamese network for entity alignment (KDD 2022; spec/models.md 6)."""
+"""MSNEA: multi-modal Siamese network for entity alignment (KDD 2022; docs/methods/msnea.md)."""
 
 import flax.linen as nn
 import jax.numpy as jnp

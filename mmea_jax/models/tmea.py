@@ -1,4 +1,4 @@
-"""TMEA: uncertain correspondences (NeurIPS 2024, OpenReview IAse6CAG26; spec/models.md 4)."""
+"""TMEA: uncertain correspondences (NeurIPS 2024, OpenReview IAse6CAG26; docs/methods/tmea.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""UMAEA: uncertainly missing and ambiguous modalities (arXiv 2307.16210; spec/models.md 2)."""
+"""UMAEA: uncertainly missing and ambiguous modalities (arXiv 2307.16210; docs/methods/umaea.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""Adaptive fusion of modal vectors, and generators of fake ones (AdaMF-MAT; spec/models.md 5)."""
+"""Adaptive fusion of modal vectors, and generators of fake ones (AdaMF-MAT; docs/methods/adamf_mat.md)."""
 
 import flax.linen as nn
 import jax

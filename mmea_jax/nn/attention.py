@@ -1,4 +1,4 @@
-"""Structure encoders: diagonal graph attention (spec/models.md 1.1) and graph convolution."""
+"""Structure encoders: diagonal graph attention (docs/methods/shared.md) and graph convolution."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""Encoders of single modalities: sparse bags of words and pre-computed vectors (spec/models.md 1.2, 1.3)."""
+"""Encoders of single modalities: sparse bags of words and pre-computed vectors (docs/methods/shared.md)."""
 
 import dataclasses
 

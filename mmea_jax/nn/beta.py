@@ -32,7 +32,7 @@ class Beta:
 
 
 class BetaExpert(nn.Module):
-    """``(α, β) = softplus(h W + b) + floor`` (spec/models.md 3.2).
+    """``(α, β) = softplus(h W + b) + floor`` (docs/methods/mimea.md).
 
     Attributes:
       width: number ``d`` of distributions.

@@ -1,4 +1,4 @@
-"""What an entity's modalities have in common, enhanced by cross-attention (TMEA; spec/models.md 4)."""
+"""What an entity's modalities have in common, enhanced by cross-attention (TMEA; docs/methods/tmea.md)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Attention of one modality's vector to another's (TMEA, OpenReview IAse6CAG26; spec/models.md 4)."""
+"""Attention of one modality's vector to another's (TMEA, OpenReview IAse6CAG26; docs/methods/tmea.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""What stands in for a missing row of pre-computed features (spec/models.md 2)."""
+"""What stands in for a missing row of pre-computed features (docs/methods/umaea.md)."""
 
 import jax
 import jax.numpy as jnp

@@ -10,7 +10,7 @@ from mmea_jax.nn.normalise import unit
 
 
 class StaticFusion(nn.Module):
-    """Concatenation by weights that all entities share, ``⊕_m softmax(ω)_m ẑ_m`` (spec/models.md 1.4).
+    """Concatenation by weights that all entities share, ``⊕_m softmax(ω)_m ẑ_m`` (docs/methods/shared.md).
 
     Attributes:
       count: number ``M`` of modalities.
@@ -38,7 +38,7 @@ class StaticFusion(nn.Module):
 
 
 class BetaFusion(nn.Module):
-    """Probability-guided fusion: Beta experts and their weighted product (spec/models.md 3.2).
+    """Probability-guided fusion: Beta experts and their weighted product (docs/methods/mimea.md).
 
     The joint distribution has ``M·d`` components, a block of ``d`` for each modality. A modality leads in its
     own block: its expert starts there as the identity and near zero elsewhere, and its attention has a head

@@ -1,4 +1,4 @@
-"""Attention over the words of a bag, guided by another modality (MSNEA, KDD 2022; spec/models.md 6)."""
+"""Attention over the words of a bag, guided by another modality (MSNEA, KDD 2022; docs/methods/msnea.md)."""
 
 import flax.linen as nn
 import jax

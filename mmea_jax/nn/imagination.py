@@ -1,4 +1,4 @@
-"""Imagination of a missing modality from the others, a variational auto-encoder (spec/models.md 2; UMAEA)."""
+"""Imagination of a missing modality from the others, a VAE (docs/methods/umaea.md)."""
 
 import flax.linen as nn
 import jax

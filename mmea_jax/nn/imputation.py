@@ -1,4 +1,4 @@
-"""Missing modalities imputed through a latent space that auto-encoders share (TMEA; spec/models.md 4)."""
+"""Missing modalities imputed through a latent space that auto-encoders share (TMEA; docs/methods/tmea.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""Multi-modal knowledge embedding: one vector a modality (spec/models.md 1.1–1.3)."""
+"""Multi-modal knowledge embedding: one vector a modality (docs/methods/shared.md)."""
 
 import flax.linen as nn
 import jax

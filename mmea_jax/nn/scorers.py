@@ -4,7 +4,7 @@ A score of ``(h, r, t)`` is ``compare(tail_query(h, r), t)`` and as well ``compa
 So one query vector meets any number of candidate answers, and a triple's corruptions at either end cost
 one row of the entity table each.
 
-Sources: RotatE, Sun et al. 2019 (arXiv 1902.10197), in the form of spec/models.md 5; TransE, Bordes et al.
+Sources: RotatE, Sun et al. 2019 (arXiv 1902.10197; docs/methods/adamf_mat.md); TransE, Bordes et al.
 2013, with the L1 norm; DistMult, Yang et al. 2015; ComplEx, Trouillon et al. 2016.
 """
 

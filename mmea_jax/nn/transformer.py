@@ -1,4 +1,4 @@
-"""Fusion of an entity's modal vectors by a transformer layer over its modalities (spec/models.md 1.4)."""
+"""Fusion of an entity's modal vectors by a transformer layer over its modalities (docs/methods/shared.md)."""
 
 import flax.linen as nn
 import jax

@@ -1,7 +1,7 @@
 """Triples of both graphs for methods that embed by translation, and batches of them drawn on the device.
 
 Aligned entities *swap*: a triple of an entity with a known counterpart is also a triple with the counterpart
-in its place (BootEA, IJCAI 2018; spec/models.md 4). Counterparts are read from the links of the epoch, so
+in its place (BootEA, IJCAI 2018; docs/methods/tmea.md). Counterparts are read from the links of the epoch, so
 that links which training finds on its way swap from then on, with no new shape and no work on the host.
 """
 

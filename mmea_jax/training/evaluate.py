@@ -1,4 +1,4 @@
-"""What a trained model is worth: every measure of spec/data.md 5, from embeddings alone."""
+"""What a trained model is worth: every measure of `results.json`, from embeddings alone."""
 
 import dataclasses
 

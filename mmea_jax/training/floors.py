@@ -1,4 +1,4 @@
-"""What the data give away before anything is learnt (spec/data.md 8)."""
+"""What the data give away before anything is learnt."""
 
 from mmea_jax.data import Bag, KnowledgeGraphs, Split
 from mmea_jax.data.names import char_bag

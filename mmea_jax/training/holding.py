@@ -1,4 +1,4 @@
-"""Memory-aware synapses: parameters held near where a stage found them (spec/models.md 2)."""
+"""Memory-aware synapses: parameters held near where a stage found them (docs/methods/umaea.md)."""
 
 from collections.abc import Sequence
 from typing import Any

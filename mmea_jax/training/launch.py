@@ -33,7 +33,7 @@ def launch(
       signals: stop training at the end of a pass.
 
     Returns:
-      The results of spec/data.md 6, or the path of what ``align`` or ``export`` wrote; for completion see
+      ``results.json``, or the path of what ``align`` or ``export`` wrote; for completion see
       ``launch_completion``.
 
     Raises:

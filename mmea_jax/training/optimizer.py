@@ -7,7 +7,7 @@ import optax
 
 from mmea_jax.training.stages import Stage, matches
 
-# Loss weights learn five times as fast (spec/models.md 1.7) and, like temperatures, are not decayed.
+# Loss weights learn five times as fast (docs/methods/shared.md) and, like temperatures, are not decayed.
 _WEIGHING = ("log_variances", "loss_scales", "modality_logits")
 _UNDECAYED = (*_WEIGHING, "log_temperatures", "leads")
 _WEIGHING_RATE = 5.0

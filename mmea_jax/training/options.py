@@ -8,7 +8,7 @@ from mmea_jax.training.finite import ON_NAN
 
 @dataclasses.dataclass(frozen=True)
 class IterativeOptions:
-    """Iterative learning (spec/models.md 1.9)."""
+    """Iterative learning (docs/methods/shared.md)."""
 
     start: int = 0  # first epoch with a round of proposals; 0: no iterative learning
     every: int = 1  # epochs from one round to the next

@@ -54,7 +54,7 @@ class TaskRun(abc.ABC):
 
     @on_devices
     def train(self, signals: Signals | None = None) -> dict:
-        """Trains, evaluates and writes everything of spec/data.md 6; returns the results.
+        """Trains, evaluates and writes everything that a run leaves; returns the results.
 
         Args:
           signals: stop it at the end of a pass, after which a checkpoint is written.

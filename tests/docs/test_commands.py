@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 # Whose parser is not in the module of the command's name.
 ELSEWHERE = {
     "mmea_jax.report": "mmea_jax.report.__main__",
+    "experiments.benchmarks": "experiments.benchmarks.__main__",
     "mmea_jax.data.describe": "mmea_jax.data.inspection",
 }
 COMMAND = re.compile(r"python -m ((?:mmea_jax|experiments)[\w.]*)([^`\n]*)")

@@ -36,7 +36,7 @@ def icl_of_raw(z, left, right, temperature, weights, a):
 
 
 def by_the_book(z1, z2, temperature, weights, a):
-    """The formula of spec/models.md 1.5, entity by entity."""
+    """The formula of docs/methods/shared.md, entity by entity."""
     z1, z2 = np.float64(z1), np.float64(z2)
 
     def direction(x, y):

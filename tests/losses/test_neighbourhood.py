@@ -20,7 +20,7 @@ def unit_rows(seed, rows=B):
 
 
 def by_the_book(z1, z2, alpha, beta):
-    """The formula of spec/models.md 1.8, pair by pair."""
+    """The formula of docs/methods/shared.md, pair by pair."""
     scores = np.float64(z1) @ np.float64(z2).T
     total = 0.0
     for i in range(len(z1)):

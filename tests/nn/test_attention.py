@@ -28,7 +28,7 @@ def connected(graph):
 
 
 def dense_attention(connected, x, w, a):
-    """One layer as spec/models.md 1.1 writes it, head after head."""
+    """One layer as docs/methods/shared.md writes it, head after head."""
     out = 0
     for head in range(len(w)):
         u = x * w[head]

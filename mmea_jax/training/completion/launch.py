@@ -27,7 +27,7 @@ def launch_completion(
       signals: stop training at the end of a pass.
 
     Returns:
-      The results of spec/data.md 6; for ``predict`` the lines of the answer, for ``complete`` the path of
+      ``results.json``; for ``predict`` the lines of the answer, for ``complete`` the path of
       the new triples.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a completion run tells about itself, as ``results.json`` has it (spec/data.md 6)."""
+"""What a completion run tells about itself, as ``results.json`` has it."""
 
 import dataclasses
 
