@@ -10,13 +10,14 @@ them) are matched with all entities of KG 2 by their ``--best`` nearest, exactly
 one line of JSON.
 """
 
+import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 
 from mmea_jax.data.large_world import LargeOptions, generate_large, open_large
 from mmea_jax.data.streams import stream
@@ -31,20 +32,6 @@ from mmea_jax.training.stages import Stage
 from mmea_jax.training.system import device_info, peak_memory_bytes
 from mmea_jax.training.trainer import Trainer
 
-_FOLDER = flags.DEFINE_string("folder", None, "Of the world; generated there unless it holds this one.")
-_ENTITIES = flags.DEFINE_integer("entities", 50_000, "Of each graph.", lower_bound=10)
-_TRIPLES = flags.DEFINE_float("triples_per_entity", 5.0, "Of each graph.")
-_SEEDS = flags.DEFINE_float("seed_ratio", 0.3, "Share of the links that train.")
-_WIDTH = flags.DEFINE_integer("width", 64, "Hidden width.")
-_NEIGHBOURS = flags.DEFINE_integer("neighbours", 8, "Drawn of each entity, and of each of these.")
-_BATCH = flags.DEFINE_integer("batch", 1024, "Pairs a step.")
-_EPOCHS = flags.DEFINE_integer("epochs", 5, "Passes over the training links.")
-_MAX_STEPS = flags.DEFINE_integer("max_steps", 0, "Steps at most; 0: no limit.")
-_RATE = flags.DEFINE_float("learning_rate", 1e-2, "Peak.")
-_BEST = flags.DEFINE_integer("best", 10, "Nearest candidates of an entity.")
-_QUERIES = flags.DEFINE_integer("queries", 0, "Test entities that are matched; 0: all.")
-_DEVICES = flags.DEFINE_integer("devices", 0, "0: all.")
-
 
 class _Clock:
     """Seconds from one mark to the next."""
@@ -58,44 +45,44 @@ class _Clock:
         print(f"{name}: {self.found[name]} s, peak {peak_memory_bytes() / 2**30:.2f} GiB", file=sys.stderr)
 
 
-def run() -> dict:
+def run(asked: argparse.Namespace) -> dict:
     """Everything; returns times, memory and Hits@k."""
-    clock, folder = _Clock(), Path(_FOLDER.value)
-    generate_large(folder, LargeOptions(entities=_ENTITIES.value, triples_per_entity=_TRIPLES.value))
+    clock, folder = _Clock(), Path(asked.folder)
+    generate_large(folder, LargeOptions(entities=asked.entities, triples_per_entity=asked.triples_per_entity))
     clock.mark("generate")
     kgs = open_large(folder)
     inputs = make_inputs(kgs)
     clock.mark("inputs")
-    cut = round(_SEEDS.value * len(kgs.links))
-    sharding = Sharding(_DEVICES.value, kgs.num_entities)
+    cut = round(asked.seed_ratio * len(kgs.links))
+    sharding = Sharding(asked.devices, kgs.num_entities)
     with sharding.active():
-        params, trained = _train(kgs, inputs, sharding)
+        params, trained = _train(asked, kgs, inputs, sharding)
         clock.mark("train")
-        model = make_model("mclea", {"width": _WIDTH.value}, modalities_of(kgs), kgs.num_entities)
+        model = make_model("mclea", {"width": asked.width}, modalities_of(kgs), kgs.num_entities)
         test = kgs.links[cut:]
-        if _QUERIES.value:
-            rows = stream(0, "large/queries").choice(len(test), min(_QUERIES.value, len(test)), replace=False)
+        if asked.queries:
+            rows = stream(0, "large/queries").choice(len(test), min(asked.queries, len(test)), replace=False)
             test = test[rows]
         candidates = kgs.entities(1)
         embed = Embedder(model, sharding.inputs(inputs), sharding)
         left, right = embed(params, np.asarray(test[:, 0]), candidates)
         clock.mark("embed")
-        _, found = topk(make_scorer(left, right, "joint"), _BEST.value)
+        _, found = topk(make_scorer(left, right, "joint"), asked.best)
         clock.mark("match")
     hit = candidates[found] == test[:, 1:]
-    hits = {f"hits@{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, _BEST.value)}
+    hits = {f"hits@{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, asked.best)}
     counts = {"entities": kgs.num_entities, "triples": len(kgs.triples), "queries": len(test)}
     memory = {"peak_bytes": peak_memory_bytes(), "devices": device_info()}
     return counts | trained | {"seconds": clock.found} | hits | memory
 
 
-def _train(kgs, inputs, sharding: Sharding) -> tuple[dict, dict]:
+def _train(asked: argparse.Namespace, kgs, inputs, sharding: Sharding) -> tuple[dict, dict]:
     """Parameters, and losses and times of the steps."""
-    cut = round(_SEEDS.value * len(kgs.links))
-    options = TrainOptions(neighbours=_NEIGHBOURS.value, max_steps=_MAX_STEPS.value)
-    model = make_model("mclea", {"width": _WIDTH.value}, modalities_of(kgs), kgs.num_entities)
-    stage = Stage("main", _EPOCHS.value, _RATE.value, batch_size=_BATCH.value)
-    sides = (_ENTITIES.value, _ENTITIES.value)
+    cut = round(asked.seed_ratio * len(kgs.links))
+    options = TrainOptions(neighbours=asked.neighbours, max_steps=asked.max_steps)
+    model = make_model("mclea", {"width": asked.width}, modalities_of(kgs), kgs.num_entities)
+    stage = Stage("main", asked.epochs, asked.learning_rate, batch_size=asked.batch)
+    sides = (asked.entities, asked.entities)
     links = np.asarray(kgs.links[:cut])
     trainer = Trainer(model, inputs, (stage,), links, options, 0, None, None, sides, sharding)
     progress = trainer.initial()
@@ -108,12 +95,29 @@ def _train(kgs, inputs, sharding: Sharding) -> tuple[dict, dict]:
     return progress.best, facts | {"compile_seconds": trainer.compile_seconds}
 
 
-def main(argv: list[str]) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--folder", required=True, help="of the world; generated there unless it holds this one")
+    own.add_argument("--entities", type=int, default=50_000, help="of each graph")
+    own.add_argument("--triples_per_entity", type=float, default=5.0, help="of each graph")
+    own.add_argument("--seed_ratio", type=float, default=0.3, help="share of the links that train")
+    own.add_argument("--width", type=int, default=64, help="hidden width")
+    own.add_argument("--neighbours", type=int, default=8, help="drawn of each entity, and of each of these")
+    own.add_argument("--batch", type=int, default=1024, help="pairs a step")
+    own.add_argument("--epochs", type=int, default=5, help="passes over the training links")
+    own.add_argument("--max_steps", type=int, default=0, help="steps at most; 0: no limit")
+    own.add_argument("--learning_rate", type=float, default=1e-2, help="peak")
+    own.add_argument("--best", type=int, default=10, help="nearest candidates of an entity")
+    own.add_argument("--queries", type=int, default=0, help="test entities that are matched; 0: all")
+    own.add_argument("--devices", type=int, default=0, help="0: all")
+    return own
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    if len(argv) > 1 or not _FOLDER.value:
-        sys.exit(__doc__)
-    print(json.dumps(run()))
+    print(json.dumps(run(parser().parse_args(arguments))))
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -4,6 +4,10 @@ Training makes a mesh with the one axis ``data`` and sets it for the time of a r
 Where none is set, as on one device, everything here returns what it is given.
 """
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import jax
 from jax import Array
 from jax.sharding import AxisType, PartitionSpec
@@ -32,6 +36,25 @@ def by_rows(x: Array, axis: int = 0) -> Array:
 def everywhere(x: Array) -> Array:
     """``x``, whole on every device, so that every process can read it."""
     return x if parts() == 1 else jax.lax.with_sharding_constraint(x, PartitionSpec())
+
+
+def whole(function: Callable) -> Callable:
+    """``function``, whose arguments and results are whole on every device, whatever it does between.
+
+    Left to itself the compiler may want an argument or leave a result in shares that are not even, which JAX
+    does not take.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*arguments, **options):
+        placed = [_whole_arrays(argument) for argument in arguments]
+        return _whole_arrays(function(*placed, **options))
+
+    return wrapped
+
+
+def _whole_arrays(tree: Any) -> Any:
+    return jax.tree.map(lambda x: everywhere(x) if isinstance(x, Array) else x, tree)
 
 
 def padded(rows: int) -> int:

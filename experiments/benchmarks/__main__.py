@@ -10,57 +10,37 @@ what was measured is kept beside the page (``benchmarks.json``) and not measured
 CPU, ``--devices`` are virtual ones that share the cores: they show that the program splits, not how fast.
 """
 
+import argparse
 import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-
-from absl import app, flags
 
 from experiments.benchmarks.page import page, plot
 
 METHODS = ("eva", "mclea", "meaformer", "mimea", "umaea", "msnea", "tmea")
 KINDS = ("step", "matching", "loading", "start")
 
-_ONLY = flags.DEFINE_list("only", list(KINDS), f"Which of {', '.join(KINDS)}.")
-_METHODS = flags.DEFINE_list("methods", list(METHODS), "On the generated graphs.")
-_ENTITIES = flags.DEFINE_list("entities", ["4000", "10000", "30000"], "Sizes of the generated graphs, both.")
-_CONFIGS = flags.DEFINE_list(
-    "configs", [], "Configurations with data sets, such as configs/umaea.py:DBP15K/zh_en."
-)
-_SETTINGS = flags.DEFINE_list(
-    "settings", [], "Fields for every configuration, such as data.root=DIR,model.width=64."
-)
-_MATCHING = flags.DEFINE_list(
-    "matching", ["10500x1200", "30000x300"], "Entities a side and width of the vectors, as 10500x1200."
-)
-_DEVICES = flags.DEFINE_list("devices", ["1"], "Numbers of devices.")
-_PASSES = flags.DEFINE_integer("passes", 3, "Measured passes of a step's cell.", lower_bound=1)
-_OUT = flags.DEFINE_string(
-    "out", "experiments/results/benchmarks.md", "The page; plot and numbers beside it."
-)
-_FRESH = flags.DEFINE_bool("fresh", False, "Measures everything again.")
 
-
-def cells() -> Iterator[dict]:
+def cells(asked: argparse.Namespace) -> Iterator[dict]:
     """What is to be measured, in order."""
-    only = set(_ONLY.value)
-    settings = {name: _parsed(value) for name, _, value in (item.partition("=") for item in _SETTINGS.value)}
-    given = [(config, settings) for config in _CONFIGS.value]
+    only = set(asked.only)
+    settings = {name: _parsed(value) for name, _, value in (item.partition("=") for item in asked.settings)}
+    given = [(config, settings) for config in asked.configs]
     if not given:
         given = [
             (f"configs/{method}.py", settings | {"data.synthetic.entities": int(entities) // 2})
-            for entities in _ENTITIES.value
-            for method in _METHODS.value
+            for entities in asked.entities
+            for method in asked.methods
         ]
-    for devices in map(int, _DEVICES.value):
+    for devices in map(int, asked.devices):
         for config, changes in given if "step" in only else ():
             changes = changes | {"train.devices": devices}
-            yield {"kind": "step", "config": config, "passes": _PASSES.value, "changes": changes}
-        for size in _MATCHING.value if "matching" in only else ():
+            yield {"kind": "step", "config": config, "passes": asked.passes, "changes": changes}
+        for size in asked.matching if "matching" in only else ():
             rows, width = map(int, size.split("x"))
             yield {"kind": "matching", "rows": rows, "columns": rows, "width": width, "devices": devices}
     for kind in ("loading", "start"):
@@ -86,7 +66,7 @@ def _parsed(value: str):
 def measured(cell: Mapping, run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> dict | None:
     """The result of a cell, measured in a process of its own; ``None``, and a line of why, if that failed."""
     cell, environment = dict(cell), dict(os.environ)
-    devices = cell.pop("devices", None) or cell.get("changes", {}).get("train.devices", 1)
+    devices = cell.get("devices") or cell.get("changes", {}).get("train.devices", 1)
     if devices > 1 and environment.get("JAX_PLATFORMS", "cpu") == "cpu":
         flags_ = f"{environment.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
         environment["XLA_FLAGS"] = flags_.strip()
@@ -99,15 +79,43 @@ def measured(cell: Mapping, run: Callable[..., subprocess.CompletedProcess] = su
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(argv: list[str]) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--only", type=_list, default=list(KINDS), help=f"which of {', '.join(KINDS)}")
+    own.add_argument("--methods", type=_list, default=list(METHODS), help="on the generated graphs")
+    own.add_argument("--entities", type=_list, default=["4000", "10000", "30000"], help="of both graphs")
+    own.add_argument(
+        "--configs", type=_list, default=[], help="with data sets: configs/umaea.py:DBP15K/zh_en"
+    )
+    own.add_argument(
+        "--settings", type=_list, default=[], help="for every configuration: data.root=DIR,seed=1"
+    )
+    own.add_argument(
+        "--matching",
+        type=_list,
+        default=["10500x1200", "30000x300"],
+        help="entities a side x width of vectors",
+    )
+    own.add_argument("--devices", type=_list, default=["1"], help="numbers of devices")
+    own.add_argument("--passes", type=int, default=3, help="measured passes of a step's cell")
+    own.add_argument("--out", default="experiments/results/benchmarks.md", help="plot and numbers beside it")
+    own.add_argument("--fresh", action="store_true", help="measures everything again")
+    return own
+
+
+def _list(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    if len(argv) > 1:
-        sys.exit(__doc__)
-    out = Path(_OUT.value)
+    asked = parser().parse_args(arguments)
+    out = Path(asked.out)
     store = out.with_suffix(".json")
-    known = json.loads(store.read_text()) if store.exists() and not _FRESH.value else []
+    known = json.loads(store.read_text()) if store.exists() and not asked.fresh else []
     out.parent.mkdir(parents=True, exist_ok=True)
-    for cell in [{"kind": "machine"}, *cells()]:
+    for cell in [{"kind": "machine"}, *cells(asked)]:
         if any(row["asked"] == cell for row in known):
             continue
         print(json.dumps(cell), flush=True)
@@ -126,4 +134,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

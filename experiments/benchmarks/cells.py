@@ -91,7 +91,7 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
     return found
 
 
-def matching(rows: int, columns: int, width: int, csls_k: int = 3) -> dict:
+def matching(rows: int, columns: int, width: int, csls_k: int = 3, devices: int = 0) -> dict:
     """Seconds to rank all rows and columns in both directions, with and without CSLS."""
     import numpy as np
 
@@ -100,7 +100,7 @@ def matching(rows: int, columns: int, width: int, csls_k: int = 3) -> dict:
     from mmea_jax.training.sharding import Sharding
     from mmea_jax.training.system import peak_memory_bytes
 
-    sharding = Sharding(0, rows)
+    sharding = Sharding(devices, rows)
     with sharding.active():
         rng = np.random.default_rng(0)
         left, right = (unit_rows(rng.standard_normal((n, width), np.float32)) for n in (rows, columns))

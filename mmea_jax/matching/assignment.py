@@ -10,6 +10,7 @@ from ott.geometry import geometry
 from ott.problems.linear import linear_problem
 from ott.solvers.linear import sinkhorn
 
+from mmea_jax import partition
 from mmea_jax.matching import csls, similarity
 
 # Sinkhorn keeps the cost matrix: 12,000 × 12,000 float32 are 576 MB, and about three times that at its peak.
@@ -49,6 +50,7 @@ class MutualNearest(NamedTuple):
 
 
 @jax.jit
+@partition.whole
 def _best_both_ways(scorer: similarity.Scorer):
     m = scorer.shape[1]
     padded = similarity.padded_rows(scorer)
@@ -112,6 +114,7 @@ def greedy_assignment(scorer: similarity.Scorer, candidates: int = 10) -> Assign
 
 
 @partial(jax.jit, static_argnames="max_iterations")
+@partition.whole
 def _potentials(scorer: similarity.Scorer, epsilon: jax.Array, threshold: jax.Array, max_iterations: int):
     n, m = scorer.shape
     dense = jnp.zeros((similarity.padded_rows(scorer), m))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
+from mmea_jax import partition
 from mmea_jax.matching import similarity
 
 BINS = 15
@@ -76,6 +77,7 @@ def _log_partition(scores: jax.Array, temperature: jax.Array) -> jax.Array:
 
 
 @jax.jit
+@partition.whole
 def _candidates(scorer: similarity.Scorer, temperature: jax.Array):
     k = min(2, scorer.shape[1])
     padded = similarity.padded_rows(scorer)
@@ -92,6 +94,7 @@ def _candidates(scorer: similarity.Scorer, temperature: jax.Array):
 
 
 @jax.jit
+@partition.whole
 def _nll(scorer: similarity.Scorer, gold_column: jax.Array, temperature: jax.Array):
     n = scorer.shape[0]
     padded = similarity.padded_rows(scorer)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mmea_jax import partition
 from mmea_jax.matching import similarity
 
 
@@ -51,6 +52,7 @@ def visit_neighbourhoods(state: Neighbourhoods, block: similarity.Block, k: int)
 
 
 @partial(jax.jit, static_argnames="k")
+@partition.whole
 def _neighbourhoods(scorer: similarity.Scorer, k: int):
     visit = partial(visit_neighbourhoods, k=k)
     state, finite = similarity.sweep(scorer, empty_neighbourhoods(scorer, k), visit)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmea_jax import partition
 from mmea_jax.matching import csls, similarity
 from mmea_jax.vocabulary import DIRECTIONS, Direction
 
@@ -28,6 +29,7 @@ def _twice_beaten(scores: jax.Array, gold: jax.Array, counted: jax.Array | bool,
 
 
 @partial(jax.jit, static_argnames="k")
+@partition.whole
 def _count(scorer: similarity.Scorer, gold_column: jax.Array, gold_row: jax.Array, k: int | None):
     n, m = scorer.shape
     padded = similarity.padded_rows(scorer)

@@ -253,6 +253,7 @@ def require_finite(finite: jax.Array) -> None:
 
 
 @partial(jax.jit, static_argnames="k")
+@partition.whole
 def _topk(scorer: Scorer, k: int):
     shape = (padded_rows(scorer), k)
 

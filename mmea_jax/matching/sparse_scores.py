@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mmea_jax import partition
 from mmea_jax.matching import similarity
 
 # Pairs that are scored at once; their rows are gathered, so that many vectors are held.
@@ -36,6 +37,7 @@ class SparseScores(NamedTuple):
 
 
 @partial(jax.jit, static_argnames="k")
+@partition.whole
 def _best_both_ways(scorer: similarity.Scorer, k: int):
     m = scorer.shape[1]
     padded = similarity.padded_rows(scorer)
@@ -94,6 +96,7 @@ def from_pairs(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape)
 
 
 @jax.jit
+@partition.whole
 def _score_pairs(scorer: similarity.Scorer, rows: jax.Array, columns: jax.Array) -> jax.Array:
     def score(row, column):
         one = jax.tree.map(lambda x: x[row][None], scorer.left)

@@ -48,6 +48,7 @@ class Embedder:
         size = min(_BLOCK, max(len(entities) for entities in entity_sets))
         cut = [_blocks(np.asarray(entities, np.int32), size) for entities in entity_sets]
         blocks = [block for own in cut for block in own]
+        cut = self._sharding.copied([list(own) for own in cut])
         inputs = with_capacity_for(self._inputs, blocks, self._sharding.parts)
         parts = [[self._embed(params, inputs, block, structure, flags) for block in own] for own in cut]
         sizes = [len(entities) for entities in entity_sets]

@@ -166,7 +166,9 @@ class Run(TaskRun):
         return int(progress.state.step), *to_checkpoint(progress, self.sharding)
 
     def _least_bytes(self) -> int:
-        return memory.trained_bytes(self.kgs.num_entities * self.model.width)
+        # Virtual devices of a CPU share its memory.
+        parts = 1 if jax.default_backend() == "cpu" else self.sharding.parts
+        return memory.trained_bytes(self.kgs.num_entities * self.model.width) // parts
 
     def _best_pass(self, progress: Progress) -> tuple[int, int]:
         return progress.stage, progress.records[-1].best_epoch

@@ -97,7 +97,8 @@ class Trainer:
         def init(key, inputs, pairs):
             return self._model.init({"params": key, "dropout": key}, inputs, pairs, method="loss")
 
-        params = made(jax.jit(init), jax.random.fold_in(self._run_key(), 0), inputs, pairs)
+        key = jax.random.fold_in(self._run_key() if placed else self._key, 0)
+        params = made(jax.jit(init), key, inputs, pairs)
         state = TrainState(jnp.zeros((), jnp.int32), params, made(self._optimizer(stage).init, params))
         num_entities = self._model.num_entities
         return Progress(

@@ -1,9 +1,13 @@
 """Counts from shapes against counts by hand, and the page that a benchmark writes."""
 
+import subprocess
+
 import jax
 import jax.numpy as jnp
 import pytest
 
+from experiments.benchmarks.__main__ import cells, measured, parser
+from experiments.benchmarks.cells import KINDS
 from experiments.benchmarks.counts import count, part_of
 from experiments.benchmarks.page import floor, page, plot
 
@@ -59,3 +63,21 @@ def test_the_page_has_a_row_for_each_measurement_and_a_plot(tmp_path):
     assert plot([MACHINE, STEP], tmp_path / "p.png")
     assert (tmp_path / "p.png").stat().st_size > 1000
     assert not plot([MACHINE], tmp_path / "q.png")
+
+
+def test_every_cell_is_of_a_known_kind_and_loading_comes_once_a_data_set():
+    asked = parser().parse_args(["--methods", "eva,mclea", "--entities", "300", "--devices", "1,2"])
+    found = list(cells(asked))
+    assert {cell["kind"] for cell in found} == set(KINDS) - {"machine"}
+    assert sum(cell["kind"] == "step" for cell in found) == 4
+    assert sum(cell["kind"] == "loading" for cell in found) == 1
+    assert {cell["changes"]["train.devices"] for cell in found if cell["kind"] == "step"} == {1, 2}
+    assert all(cell["changes"]["data.synthetic.entities"] == 150 for cell in found if "changes" in cell)
+
+
+def test_a_cell_that_fails_costs_a_line_and_no_row(capsys):
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, 1, "", "no such file")
+
+    assert measured({"kind": "loading", "config": "x.py"}, run) is None
+    assert "no such file" in capsys.readouterr().err

@@ -20,6 +20,8 @@ _FLAGS = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_co
 
 def start(devices: int, *arguments: str) -> subprocess.Popen:
     own = {"XLA_FLAGS": f"{_FLAGS}{devices}", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(REPOSITORY)}
+    # Virtual devices share few threads: programs that wait for one another must not be queued up.
+    own["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
     return subprocess.Popen(
         [sys.executable, *arguments], cwd=REPOSITORY, env=os.environ | own, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -137,7 +137,7 @@ def test_every_score_is_available_at_inference(finished, tmp_path, score, consen
 
 def test_a_finished_run_prints_its_results_at_once(finished, monkeypatch, capsys):
     folder, results = finished
-    monkeypatch.delattr(launching, "Run")
+    monkeypatch.delattr(launching, "run_class")
     found = launching.launch(small_config(), "train", folder)
     assert found["test"] == results["test"]
     assert "all modalities fused" in capsys.readouterr().out
@@ -244,3 +244,17 @@ def test_a_run_that_does_not_fit_is_refused_with_the_figure_and_writes_nothing(t
     with pytest.raises(InputError, match=r"about \d+\.\d GiB.*at most the 0\.1 GiB"):
         run.train()
     assert not (tmp_path / "big").exists()
+
+
+def test_neighbours_are_refused_for_a_method_that_attends_to_none(tmp_path):
+    config = small_config("eva", train__neighbours=2)
+    with pytest.raises(InputError, match=r"train\.neighbours = 2"):
+        Run(read_settings(config), config.to_dict(), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_may_go_on_on_another_number_of_devices(finished, tmp_path):
+    folder, results = finished
+    shutil.copytree(folder, tmp_path / "copy")
+    again = make_run(tmp_path / "copy", train__devices=1).evaluate()
+    assert again["test"] == results["test"]
