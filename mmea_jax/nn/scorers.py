@@ -204,8 +204,9 @@ def _exact_modulus(real: Array, imaginary: Array) -> Array:
 def _modulus(real: Array, imaginary: Array) -> Array:
     """``|z|`` with gradient 0 at 0, where the square root alone has NaN."""
     squared = real * real + imaginary * imaginary
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    # Not the converse: NaN must come through.
+    zero = squared == 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squared)))
 
 
 def _distances(queries: tuple[Array, ...], table: tuple[Array, ...], length: Callable[..., Array]) -> Array:

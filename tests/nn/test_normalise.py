@@ -46,3 +46,11 @@ def test_vanishing_rows_stay_finite(scale):
     x = np.full((2, 3), scale, np.float32)
     assert np.isfinite(unit(x)).all()
     assert np.isfinite(weighted_gradient(x)).all()
+
+
+def test_what_is_not_a_number_stays_none():
+    """Silenced to zero it would train on unseen."""
+    assert np.isnan(np.asarray(unit(jnp.array([[np.nan, 1.0], [0.0, 0.0]])))).tolist() == [
+        [True, True],
+        [False] * 2,
+    ]

@@ -55,8 +55,12 @@ def test_a_step_updates_model_and_generators(run):
 
 
 def test_what_is_not_finite_is_named(run):
-    spoilt = INPUTS.replace(features={"text": INPUTS.features["text"].at[0].set(jnp.nan)})
-    _, metrics = run(initial(), spoilt, TRIPLES[:18], KEY, np.int32(0), np.int32(5))
+    # Features are trained along, so it is their parameters that count.
+    state = initial()
+    own = state.params["params"]
+    spoilt = own | {"features_text": jnp.full_like(own["features_text"], jnp.nan)}
+    state = state.replace(params={"params": spoilt})
+    _, metrics = run(state, INPUTS, TRIPLES[:18], KEY, np.int32(0), np.int32(5))
     with pytest.raises(finite.NotFiniteError, match=r"here, step 1\d: the loss term 'adversarial'"):
         finite.judged(metrics, "here", 10, 5, "stop", "mend")
 
