@@ -1,6 +1,6 @@
 """Generates, trains and matches large graphs, and says what each took.
 
-    python -m experiments.large_graphs --folder /tmp/large --entities 50000
+    python -m experiments.large_graphs --folder runs/large --entities 50000
     python -m experiments.large_graphs --folder /data/200k --entities 200000 --epochs 10
     python -m experiments.large_graphs --folder /data/1m --entities 1000000 --max_steps 20 --queries 10000
 

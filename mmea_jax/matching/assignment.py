@@ -11,7 +11,7 @@ from ott.problems.linear import linear_problem
 from ott.solvers.linear import sinkhorn
 
 from mmea_jax import partition
-from mmea_jax.matching import csls, similarity
+from mmea_jax.matching import csls, similarity, sparse_scores
 
 # Sinkhorn keeps the cost matrix: 12,000 × 12,000 float32 are 576 MB, and about three times that at its peak.
 MAX_DENSE_PAIRS = 12_000 * 12_000
@@ -49,27 +49,6 @@ class MutualNearest(NamedTuple):
     scores: np.ndarray
 
 
-@jax.jit
-@partition.whole
-def _best_both_ways(scorer: similarity.Scorer):
-    m = scorer.shape[1]
-    padded = similarity.padded_rows(scorer)
-    rows = (jnp.full(padded, -jnp.inf), jnp.zeros(padded, jnp.int32))
-    columns = (jnp.full(m, -jnp.inf), jnp.zeros(m, jnp.int32))
-
-    def visit(state, block):
-        (row_score, row_best), (column_score, column_best) = state
-        score = jnp.where(block.open_rows, block.scores.max(1), -jnp.inf)
-        row_score = similarity.put_rows(row_score, block, score)
-        row_best = similarity.put_rows(row_best, block, block.scores.argmax(1))
-        open_scores = jnp.where(block.open_rows[:, None], block.scores, -jnp.inf)
-        score = open_scores.max(0)
-        column_best = jnp.where(score > column_score, block.start + open_scores.argmax(0), column_best)
-        return (row_score, row_best), (jnp.maximum(score, column_score), column_best)
-
-    return similarity.sweep(scorer, (rows, columns), visit)
-
-
 def mutual_nearest(scorer: similarity.Scorer, csls_k: int | None = None) -> MutualNearest:
     """Pairs of open entities each of which is the other's best; among equals the lowest index is best.
 
@@ -81,11 +60,9 @@ def mutual_nearest(scorer: similarity.Scorer, csls_k: int | None = None) -> Mutu
       FloatingPointError: for a score that is NaN or infinite.
     """
     scorer = csls.csls_scorer(scorer, csls_k) if csls_k else scorer
-    n = scorer.shape[0]
-    ((row_score, row_best), (_, column_best)), finite = _best_both_ways(scorer)
-    similarity.require_finite(finite)
-    score, partner, back = np.asarray(row_score)[:n], np.asarray(row_best)[:n], np.asarray(column_best)
-    own = np.flatnonzero((score > -np.inf) & (back[partner] == np.arange(n)))
+    (scores, columns), (_, rows) = sparse_scores.best_tables(scorer, 1)
+    score, partner, back = scores[:, 0], columns[:, 0], rows[:, 0]
+    own = np.flatnonzero((score > -np.inf) & (back[partner] == np.arange(len(score))))
     return MutualNearest(np.stack([own, partner[own]], 1).astype(np.int32), score[own])
 
 

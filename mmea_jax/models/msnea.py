@@ -53,11 +53,6 @@ class Msnea(nn.Module):
     shared_projection: bool = False
 
     @property
-    def has_distribution(self) -> bool:
-        """Whether inference may compare the joint Beta distributions themselves."""
-        return False
-
-    @property
     def reads_triples(self) -> bool:
         """Whether ``loss`` takes a batch of triples."""
         return True

@@ -86,11 +86,6 @@ class Tmea(nn.Module):
     orthogonal: float = 0.01
 
     @property
-    def has_distribution(self) -> bool:
-        """Whether inference may compare the joint Beta distributions themselves."""
-        return False
-
-    @property
     def reads_triples(self) -> bool:
         """Whether ``loss`` takes a batch of triples."""
         return True

