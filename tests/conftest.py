@@ -7,8 +7,13 @@ from pathlib import Path
 # later passes.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
+import hypothesis
 import jax
 import pytest
+
+# The suite draws the same examples each time: what fails, fails for everyone, at the change that broke it.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -100,6 +100,12 @@ def wait_for_passes(process: subprocess.Popen, workdir: Path, passes: int) -> in
     return newest
 
 
+def wait_for_checkpoint(process: subprocess.Popen, workdir: Path, after: int) -> None:
+    """Waits until a checkpoint newer than step ``after`` is complete, or the process ends."""
+    while process.poll() is None and max(checkpoints(workdir), default=-1) <= after:
+        time.sleep(0.005)
+
+
 def checkpoints(workdir: Path) -> list[int]:
     """Steps of the complete checkpoints."""
     folder = workdir / "checkpoints" / "steps"

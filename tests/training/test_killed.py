@@ -14,7 +14,15 @@ import time
 
 import pytest
 
-from tests.training.subruns import Subruns, assert_same, checkpoints, command_in, lines, wait_for_passes
+from tests.training.subruns import (
+    Subruns,
+    assert_same,
+    checkpoints,
+    command_in,
+    lines,
+    wait_for_checkpoint,
+    wait_for_passes,
+)
 
 KILLS = 20  # of each kind of run, outside the default suite
 
@@ -48,8 +56,9 @@ def stopped(runs, reference, tmp_path_factory):
     folder, draw = tmp_path_factory.mktemp("killed") / "run", random.Random()
     newest = None
     for stage in range(3):
-        # Not after the first pass: the checkpoint before is then on disk or being written.
-        moment, delay = 6 * stage + draw.randint(2, 5), draw.uniform(0, 0.1)
+        # Not after the first pass: the checkpoint before is then on disk or being written. And early in
+        # the stage, so that passes are left to be stopped in.
+        moment, delay = 6 * stage + draw.randint(2, 3), draw.uniform(0, 0.05)
         print(f"killing {delay:.3f} s after pass {moment}")
         process = runs.start(folder)
         seen = wait_for_passes(process, folder, moment)
@@ -62,7 +71,8 @@ def stopped(runs, reference, tmp_path_factory):
         newest = max(checkpoints(folder), default=None)
         assert (newest or -1) >= seen
     process = runs.start(folder)
-    wait_for_passes(process, folder, 16)
+    # What the killed runs logged is still there: only a new checkpoint says that this one is training.
+    wait_for_checkpoint(process, folder, newest)
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=600)
     assert process.returncode == 75, log
