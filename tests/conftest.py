@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
-# Before JAX is imported: XLA takes most of the suite's time, and programs this small gain nothing from its
-# later passes.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+from tests.flags import QUICK_COMPILE
+
+# Before JAX is imported.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK_COMPILE}"
 
 import hypothesis
 import jax
@@ -16,6 +17,12 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parents[1]
+# Files that take a minute and more start first, or one of them would run alone at the end.
+LONG = ("notebooks/test_notebooks", "test_killed", "test_many_devices", "_run", "own/test_align")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.with_suffix("").as_posix().endswith(LONG))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -58,10 +58,11 @@ def modal_contrasts(
     """
     temperatures = jnp.broadcast_to(jnp.asarray(temperatures), len(vectors))
     if len({z.shape for z in vectors}) == 1:
-        # One batched loss instead of M: it compiles in a fifth of the time.
+        # One compiled loss for all, which is M times faster to compile; one after the other, so that the
+        # B × B similarities of one modality are in memory at a time.
         weights = jnp.ones(pairs.shared.shape, vectors[0].dtype) if weights is None else weights
-        own = jax.vmap(lambda z, t, w, valid: icl(*jnp.split(z, 2), t, w, valid))
-        return own(jnp.stack(vectors), temperatures, weights.T, pairs.shared.T)
+        views = (jnp.stack(vectors), temperatures, weights.T, pairs.shared.T)
+        return jax.lax.map(lambda view: icl(*jnp.split(view[0], 2), *view[1:]), views)
     return jnp.stack(
         [
             icl(

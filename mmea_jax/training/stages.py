@@ -71,6 +71,12 @@ class Stage:
             return batches_of(links, self.batch_size)
         return max(1, -(-links // self.batch_size)), min(links, self.batch_size)
 
+    def last_batch(self, links: int) -> int | None:
+        """Pairs of an epoch's last batch, if it is worth a step of its own: at most half of the others'."""
+        steps, batch = self.batches(links)
+        last = links - (steps - 1) * batch
+        return last if last <= batch // 2 and not self.triple_batch else None
+
     def triple_batches(self, triples: int) -> tuple[int, int]:
         """Steps of a pass over so many ``triples`` and triples of a step; for stages that have any."""
         return batches_of(triples, self.triple_batch)

@@ -122,6 +122,7 @@ def make_run_steps(
     flags: dict,
     steps: int,
     batch: int,
+    last: int | None = None,
     triples: tuple[int, int] | None = None,
     apart: tuple[int, int] | None = None,
     skips: bool = False,
@@ -136,6 +137,8 @@ def make_run_steps(
       flags: keyword arguments for ``loss``.
       steps: batches of pairs of a pass over the links, and updates of an epoch.
       batch: pairs of each.
+      last: pairs of the last batch, where it has fewer; a step of its size is compiled for it, which costs
+        less than a full step of mostly padding.
       triples: updates of an epoch and triples of each, where an epoch is a pass over the triples; batches of
         pairs then follow each other in a circle.
       apart: how many of the links, which come first, are seeds, and how many of the others a step gives to
@@ -159,9 +162,11 @@ def make_run_steps(
         pseudo = None if apart is None else _pseudo_pass(key, epoch, found, count - apart[0], apart[1])
         drawn = None if triples is None else _triple_pass(key, epoch, inputs, links, count, *triples)
 
-        def body(state, index):
-            pairs = jax.lax.dynamic_slice_in_dim(order, (index % steps) * batch, batch)
+        def body(state, index, size=batch):
+            pairs = jax.lax.dynamic_slice_in_dim(order, (index % steps) * batch, size)
 
+            # Jitted, so that the shapes that `skip` asks for cost no second trace.
+            @jax.jit
             def take(state):
                 more = {} if drawn is None else {"triples": drawn(index, state.step)}
                 more |= {} if pseudo is None else {"pseudo": pseudo(index)}
@@ -174,7 +179,12 @@ def make_run_steps(
 
             return jax.lax.cond(index < taken, take, skip, state)
 
-        state, metrics = jax.lax.scan(body, state, jnp.arange(steps if triples is None else triples[0]))
+        total = steps if triples is None else triples[0]
+        rest = last or batch
+        state, metrics = jax.lax.scan(body, state, jnp.arange(total if rest == batch else total - 1))
+        if rest < batch:
+            state, own = body(state, jnp.int32(total - 1), rest)
+            metrics = jax.tree.map(lambda of_all, one: jnp.append(of_all, one), metrics, own)
         return state, finite.over_epoch(metrics, taken, skips)
 
     return jax.jit(run_steps, donate_argnums=0, out_shardings=shardings)

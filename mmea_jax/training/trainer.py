@@ -122,6 +122,7 @@ class Trainer:
                 dict(stage.flags),
                 pair_steps,
                 batch,
+                stage.last_batch(len(self._links)),
                 self._triple_batches(stage),
                 program[1],
                 skips=self._options.on_nan == "skip",

@@ -85,6 +85,24 @@ def test_gradients_equal_finite_differences():
     check_grads(loss, (*sides(), jnp.float32(0.4)), 1, ["rev"], 1e-2, 1e-2, eps=1e-2)
 
 
+def test_gradients_equal_those_of_the_formula():
+    def by_autodiff(z1, z2, temperature, weights):
+        off_diagonal = ~jnp.eye(B, dtype=bool)
+
+        def direction(x, y):
+            within = jnp.where(off_diagonal, x @ x.T / temperature, -1e9)
+            return -jnp.diag(jax.nn.log_softmax(jnp.concatenate([x @ y.T / temperature, within], axis=1)))
+
+        return jnp.mean(weights * (0.3 * direction(z1, z2) + 0.7 * direction(z2, z1)))
+
+    weights = np.linspace(0.0, 1.5, B, dtype=np.float32)  # one of them is 0
+    given = (*sides(), jnp.float32(0.1), weights)
+    got = jax.jit(jax.grad(lambda *x: icl(*x, None, 0.3), (0, 1, 2, 3)))(*given)
+    expected = jax.jit(jax.grad(by_autodiff, (0, 1, 2, 3)))(*given)
+    for gradient, oracle in zip(got, expected, strict=True):
+        np.testing.assert_allclose(gradient, oracle, rtol=2e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("valid", [[0, 1, 3, 4]], ids=str)
 def test_padding_equals_the_smaller_batch(valid):
     z1, z2 = sides()

@@ -12,10 +12,11 @@ import pytest
 
 from mmea_jax.errors import InputError
 from mmea_jax.training import processes
+from tests.flags import QUICK_COMPILE
 from tests.training.small_training import assert_alike, trained
 
 REPOSITORY = Path(__file__).parents[2]
-_FLAGS = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count="
+_FLAGS = f"{QUICK_COMPILE} --xla_force_host_platform_device_count="
 
 
 def start(devices: int, *arguments: str) -> subprocess.Popen:
