@@ -12,6 +12,7 @@ from mmea_jax.matching.assignment import (
 )
 from mmea_jax.matching.csls import csls_scorer, neighbourhoods
 from mmea_jax.matching.floors import cosine_floor, equality_floor, seed_neighbour_floor
+from mmea_jax.matching.held_scores import held
 from mmea_jax.matching.ranks import evaluate, gold_ranks, metrics
 from mmea_jax.matching.similarity import Scorer, concatenate_weighted, inner_product, topk, unit_rows
 from mmea_jax.matching.slices import by_degree, by_modalities
@@ -32,6 +33,7 @@ __all__ = [
     "evaluate",
     "gold_ranks",
     "greedy_assignment",
+    "held",
     "inner_product",
     "link_quality",
     "metrics",

@@ -2,7 +2,7 @@
 
 The rank is ``1 + strictly better candidates + half the other, equally good
 ones`` (the "realistic" rank of pykeen): constant scores give chance. One program
-computes each block of scores twice: first to learn the gold scores and the CSLS
+visits each block of scores twice: first to learn the gold scores and the CSLS
 neighbourhoods, then to count, for cosine and CSLS, rows and columns at once.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from mmea_jax import partition
 from mmea_jax.matching import csls, similarity
+from mmea_jax.matching.held_scores import held
 from mmea_jax.vocabulary import DIRECTIONS, Direction
 
 HITS = (1, 5, 10, 50)
@@ -115,7 +116,7 @@ def gold_ranks(scorer: similarity.Scorer, gold: np.ndarray, csls_k: int | None =
     gold_row = np.zeros(scorer.shape[1], np.int32)
     gold_row[gold[rows]] = rows
     gold_column = np.maximum(gold, 0).astype(np.int32)
-    counts, finite = _count(scorer, jnp.asarray(gold_column), jnp.asarray(gold_row), csls_k)
+    counts, finite = _count(held(scorer), jnp.asarray(gold_column), jnp.asarray(gold_row), csls_k)
     similarity.require_finite(finite)
     # A gold answer is as good as itself, hence the one that is taken off.
     return {

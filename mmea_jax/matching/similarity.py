@@ -117,8 +117,8 @@ class Scorer:
             block=SupportedBlock(self.block),
         )
 
-    def masked(self, left_open: jax.Array, right_open: jax.Array) -> "Scorer":
-        """The scorer with only these rows and columns open."""
+    def masked(self, left_open: jax.Array | None, right_open: jax.Array | None) -> "Scorer":
+        """The scorer with only these rows and columns open; ``None`` opens all."""
         return dataclasses.replace(self, left_open=left_open, right_open=right_open)
 
 

@@ -16,6 +16,7 @@ from mmea_jax.matching import (
     csls_scorer,
     evaluate,
     gold_ranks,
+    held,
     inner_product,
     link_quality,
     metrics,
@@ -25,7 +26,7 @@ from mmea_jax.matching import (
 from mmea_jax.matching.calibration import Calibration
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.training.options import MatchingOptions
-from mmea_jax.training.scores import make_scorer
+from mmea_jax.training.scores import make_scorer, supported
 from mmea_jax.vocabulary import STRUCTURE
 
 # Entities of KG 1 and KG 2 that join the validation links.
@@ -97,7 +98,9 @@ def measure(
       right: of ``sides.right``.
       options: how.
     """
-    scorer = make_scorer(left, right, options.score)
+    # Compared by score, by CSLS and by transport, with and without support: kept where there is room.
+    plain = held(make_scorer(left.replace(support=None), right, options.score))
+    scorer = plain if left.support is None else supported(plain, left.support, right.support)
     ranks = gold_ranks(scorer, sides.gold, options.csls_k)
     asked, answers = sides.asked, sides.answers
     csls = ranks["csls"]["l2r"]
@@ -114,7 +117,6 @@ def measure(
     }
     if left.support is not None:
         # What is compared by its modalities one by one has no support either.
-        plain = make_scorer(left.replace(support=None), right, options.score)
         results["without_consensus"] = evaluate(plain, sides.gold, options.csls_k)
     shifted = csls_scorer(scorer, options.csls_k)
     results["assignment"] = {"mutual_nearest": link_quality(mutual_nearest(shifted).pairs, sides.gold)}

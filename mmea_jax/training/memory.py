@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from mmea_jax.errors import InputError
+from mmea_jax.matching.held_scores import MAX_HELD_SCORES
 
 # An allowance for interpreter, JAX and compiled programs; a guess.
 _PROCESS = 700 << 20
@@ -24,9 +25,10 @@ def evaluation_bytes(
 ) -> int:
     """Peak bytes of matching, whichever of its two parts needs more.
 
-    One part scores ``rows`` against ``candidates``, with about three arrays of all pairs where a transport
-    plan is asked for; the other makes the alignment table of all ``entities``. Each holds its embeddings,
-    their concatenation and copies on the way, and one block of 32 MiB with its sorted form.
+    One part scores ``rows`` against ``candidates``, with one array of all pairs where they are few enough to
+    be kept, and about three more where a transport plan is asked for; the other makes the alignment table of
+    all ``entities``. Each holds its embeddings, their concatenation and copies on the way, and one block of
+    32 MiB with its sorted form.
 
     Args:
       rows: entities of KG 1 that are ranked.
@@ -36,8 +38,10 @@ def evaluation_bytes(
       consensus: whether all entities' embeddings are kept for what their neighbours say.
       assignment: whether a transport plan is made.
     """
-    plan = 3 * 4 * rows * candidates if assignment else 0
-    test = 4 * 4 * (rows + candidates) * width + plan
+    pairs = 4 * rows * candidates
+    plan = 3 * pairs if assignment else 0
+    kept_scores = pairs if rows * candidates <= MAX_HELD_SCORES else 0
+    test = 4 * 4 * (rows + candidates) * width + plan + kept_scores
     table = 4 * 4 * entities * width
     # All embeddings, and the rows and candidates that are cut out of them.
     kept = 2 * 4 * entities * width if consensus else 0

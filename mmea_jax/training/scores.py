@@ -61,7 +61,7 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
             concatenate_weighted(e.joint, e.ordered(), w) for e, w in zip((left, right), weights, strict=True)
         ]
     scorer = Scorer(*vectors, left_open, right_open)
-    return scorer if left.support is None else _supported(scorer, left.support, right.support)
+    return scorer if left.support is None else supported(scorer, left.support, right.support)
 
 
 def similarities(how: str, modalities: int) -> int:
@@ -69,7 +69,7 @@ def similarities(how: str, modalities: int) -> int:
     return {"joint": 1, "joint+modal": 1 + modalities, "joint+importance": 2}[how]
 
 
-def _supported(scorer: Scorer, support: Support, candidates: Support) -> Scorer:
+def supported(scorer: Scorer, support: Support, candidates: Support) -> Scorer:
     """The scorer plus the support of those pairs whose second entity is a candidate."""
     entities, columns = np.asarray(candidates.entities), np.asarray(support.columns)
     place = np.full(max(entities.max(initial=0), columns.max(initial=0)) + 2, -1, np.int32)

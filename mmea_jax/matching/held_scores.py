@@ -1,0 +1,48 @@
+"""Scores that are computed once and kept: what is visited more than once is then multiplied once."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from mmea_jax import partition
+from mmea_jax.matching import similarity
+
+# Scores that may be kept: 576 MB of them.
+MAX_HELD_SCORES = 12_000 * 12_000
+
+
+def held_block(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Rows of scores that are already there; ``right`` only says how many they are."""
+    return left
+
+
+def held(scorer: similarity.Scorer) -> similarity.Scorer:
+    """``scorer`` with its scores kept, for ``4 n m`` bytes, or itself.
+
+    Itself where there are more than `MAX_HELD_SCORES`, where they are kept already, and where several
+    devices share the rows, each of which then computes its own.
+    """
+    n, m = scorer.shape
+    if n * m > MAX_HELD_SCORES or partition.parts() > 1 or _are_held(scorer.block):
+        return scorer
+    scores = _all_scores(scorer.masked(None, None))
+    # Blocks that leave no rest need no copy of the scores with rows of padding.
+    most = scorer.rows_per_block()
+    rows = next((own for own in range(most, most // 2, -1) if n % own == 0), most)
+    return dataclasses.replace(scorer, left=scores, right=jnp.zeros(m), block=held_block, block_rows=rows)
+
+
+def _are_held(block: similarity.BlockFunction) -> bool:
+    while isinstance(block, similarity.ShiftedBlock | similarity.SupportedBlock):
+        block = block.inner
+    return block is held_block
+
+
+@jax.jit
+def _all_scores(scorer: similarity.Scorer) -> jax.Array:
+    """float32[n, m]; what is not finite is found by whoever visits them."""
+    scores = jnp.zeros((similarity.padded_rows(scorer), scorer.shape[1]))
+    put = lambda kept, block: similarity.put_rows(kept, block, block.scores)  # noqa: E731
+    scores, _ = similarity.sweep(scorer, scores, put)
+    return scores[: scorer.shape[0]]
