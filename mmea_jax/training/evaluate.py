@@ -167,6 +167,8 @@ class Confidence:
 
 def fit_confidence(scorer: Scorer, gold: np.ndarray, links: str) -> Confidence:
     """Temperature and threshold from links that are no test links, gold int[n] (−1 for none)."""
+    # The fit looks at them some twenty times.
+    scorer = held(scorer)
     fitted = calibration.fit(scorer, gold)
     found = calibration.candidates(scorer, fitted.temperature)
     has_gold = gold >= 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmea_jax.data import KnowledgeGraphs, Split, describe, load
 from mmea_jax.errors import InputError
-from mmea_jax.matching import alignment_table, gold_ranks, metrics, mutual_nearest
+from mmea_jax.matching import alignment_table, gold_ranks, held, metrics, mutual_nearest
 from mmea_jax.training import memory
 from mmea_jax.training.aligned import embedded_pair
 from mmea_jax.training.answers import EVALUATION, answers_of, confidence_report, evaluation_table
@@ -201,7 +201,7 @@ class Run(TaskRun):
             self.kgs, sides, left, right, settings.matching
         )
         _, confidence = self._write_alignment(params)
-        scorer = make_scorer(left, right, settings.matching.score)
+        scorer = held(make_scorer(left, right, settings.matching.score))
         results["calibration"] = calibration_report(scorer, sides.gold, confidence)
         results["confidence"] = confidence_report(left, right)
         answers = answers_of(sides, scorer, confidence.fitted.temperature)
