@@ -32,6 +32,9 @@ def get_config(mode: str = "") -> ConfigDict:
             "refinement": True,  # late modality refinement L_IIR (ablation)
             "confident": True,  # entity-level losses weighed by confidence (ablation)
             "inference": "static",  # joint embedding at inference; 'dynamic': weights of each entity
+            # Whether that compares what is filled or imagined too, as published; without it more is found
+            # where some entities have an image and some have none (experiments/results/umaea.md).
+            "compare_absent": True,
             "fusion_heads": 1,  # of the transformer layer
             "inner": 400,  # width of its feed-forward part
             "dropout": 0.1,  # in it

@@ -29,6 +29,7 @@ VARIANTS = {
     "umaea without CMMI": ("umaea", ("--config.model.imagines=()",)),
     "umaea dynamic": ("umaea", ("--config.model.inference=dynamic",)),
     "umaea masked": ("umaea", ("--config.model.fills=()",)),
+    "umaea comparing what is there": ("umaea", ("--config.model.compare_absent=False",)),
 }
 # Runs with one modality alone: the same at every rate, so they are run once and drawn as a line.
 ALONE = {

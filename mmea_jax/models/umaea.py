@@ -82,6 +82,8 @@ class Umaea(AlignmentModel):
       confident: whether a pair's losses of entity-level alignment weigh by confidence.
       inference: joint embedding at inference: ``static``, by weights that all entities share, or
         ``dynamic``, by each entity's confidence.
+      compare_absent: whether inference compares what was filled or imagined too, as published. Where not, it
+        adds nothing to the joint embedding, which matters for pairs of which one entity has the modality.
       fusion_heads: heads of the transformer layer.
       inner: width of its feed-forward part.
       dropout: its rate.
@@ -96,6 +98,7 @@ class Umaea(AlignmentModel):
     refinement: bool = True
     confident: bool = True
     inference: str = "static"
+    compare_absent: bool = True
     fusion_heads: int = 1
     inner: int = 400
     dropout: float = 0.1
@@ -147,6 +150,9 @@ class Umaea(AlignmentModel):
         fused = self.fuse(views.vectors, views.there, train)
         units = views.units
         joint = fused.joint if self.inference == "dynamic" else self.fuse_static(units, views.there)[0]
+        if not self.compare_absent:
+            # One block of the joint embedding a modality.
+            joint = unit(joint * jnp.repeat(views.has, self.width, axis=1))
         modal = dict(zip(self.modalities, units, strict=True))
         return Embeddings(modal, joint, fused.confidence, modalities=self.modalities)
 

@@ -17,6 +17,8 @@ from mmea_jax.training.writers import disk_errors
 _log = logging.getLogger(__name__)
 PyTree = Any
 _NAMED_DIFFERENCES = 3
+# What fails in Orbax's threads is raised here too, and told in one sentence: its tracebacks stay out.
+logging.getLogger("absl").addFilter(lambda record: not (record.exc_info and "orbax" in record.pathname))
 _PARTS = {"meta", "layout", "best"}
 
 

@@ -97,6 +97,19 @@ def test_an_entity_with_an_image_is_unaffected_by_imagination_at_inference(fills
     np.testing.assert_allclose(own, before, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("made_up", ["filled", "imagined"])
+def test_what_is_made_up_can_be_left_out_of_the_comparison(made_up):
+    fills = ("visual",) if made_up == "filled" else ()
+    embed = imagine if made_up == "imagined" else everyone
+    published, given = (embed(make(fills=fills, compare_absent=own)).joint for own in (True, False))
+    whole = HAS_IMAGE & HAS_ATTRIBUTES
+    np.testing.assert_allclose(given[whole], published[whole], rtol=1e-5, atol=1e-6)
+    block = slice(3 * given.shape[1] // 4, None)
+    assert np.abs(published[~HAS_IMAGE, block]).max() > 1e-3
+    np.testing.assert_array_equal(given[~HAS_IMAGE, block], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(given, axis=1), 1.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize("fills", [(), ("visual",)], ids=["left out", "filled"])
 def test_an_imagined_embedding_does_not_depend_on_the_own_absent_row(fills):
     model = make(fills=fills)
