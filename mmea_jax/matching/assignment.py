@@ -12,6 +12,7 @@ from ott.solvers.linear import sinkhorn
 
 from mmea_jax import partition
 from mmea_jax.matching import csls, similarity, sparse_scores
+from mmea_jax.matching.held_scores import all_scores
 
 # Sinkhorn keeps the cost matrix: 12,000 × 12,000 float32 are 576 MB, and about three times that at its peak.
 MAX_DENSE_PAIRS = 12_000 * 12_000
@@ -94,11 +95,7 @@ def greedy_assignment(scorer: similarity.Scorer, candidates: int = 10) -> Assign
 @partition.whole
 def _potentials(scorer: similarity.Scorer, epsilon: jax.Array, threshold: jax.Array, max_iterations: int):
     n, m = scorer.shape
-    dense = jnp.zeros((similarity.padded_rows(scorer), m))
-    dense, finite = similarity.sweep(
-        scorer, dense, lambda s, block: similarity.put_rows(s, block, block.scores)
-    )
-    scores = dense[:n]
+    scores, finite = all_scores(scorer)
     left = jnp.ones(n, bool) if scorer.left_open is None else scorer.left_open
     right = jnp.ones(m, bool) if scorer.right_open is None else scorer.right_open
     is_open = left[:, None] & right

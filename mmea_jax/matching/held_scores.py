@@ -26,7 +26,8 @@ def held(scorer: similarity.Scorer) -> similarity.Scorer:
     n, m = scorer.shape
     if n * m > MAX_HELD_SCORES or partition.parts() > 1 or _are_held(scorer.block):
         return scorer
-    scores = _all_scores(scorer.masked(None, None))
+    # What is not finite is found by whoever visits them.
+    scores, _ = _all_scores(scorer.masked(None, None))
     # Blocks that leave no rest need no copy of the scores with rows of padding.
     most = scorer.rows_per_block()
     rows = next((own for own in range(most, most // 2, -1) if n % own == 0), most)
@@ -39,10 +40,12 @@ def _are_held(block: similarity.BlockFunction) -> bool:
     return block is held_block
 
 
-@jax.jit
-def _all_scores(scorer: similarity.Scorer) -> jax.Array:
-    """float32[n, m]; what is not finite is found by whoever visits them."""
+def all_scores(scorer: similarity.Scorer) -> tuple[jax.Array, jax.Array]:
+    """float32[n, m], and whether all are finite; call it under ``jit``."""
     scores = jnp.zeros((similarity.padded_rows(scorer), scorer.shape[1]))
     put = lambda kept, block: similarity.put_rows(kept, block, block.scores)  # noqa: E731
-    scores, _ = similarity.sweep(scorer, scores, put)
-    return scores[: scorer.shape[0]]
+    scores, finite = similarity.sweep(scorer, scores, put)
+    return scores[: scorer.shape[0]], finite
+
+
+_all_scores = jax.jit(all_scores)

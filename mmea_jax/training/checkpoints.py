@@ -17,9 +17,12 @@ from mmea_jax.training.writers import disk_errors
 _log = logging.getLogger(__name__)
 PyTree = Any
 _NAMED_DIFFERENCES = 3
-# What fails in Orbax's threads is raised here too, and told in one sentence: its tracebacks stay out.
-logging.getLogger("absl").addFilter(lambda record: not (record.exc_info and "orbax" in record.pathname))
 _PARTS = {"meta", "layout", "best"}
+
+
+def _is_no_traceback_of_orbax(record: logging.LogRecord) -> bool:
+    """What fails in Orbax's threads is raised here too, and told in one sentence."""
+    return not (record.exc_info and "orbax" in record.pathname)
 
 
 class Checkpoints:
@@ -34,6 +37,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike, keep: int = 2):
+        logging.getLogger("absl").addFilter(_is_no_traceback_of_orbax)  # once, however often
         self._folder, self._kept = Path(folder).absolute(), _NewestAndBest(keep)
         self._opened: ocp.CheckpointManager | None = None
 

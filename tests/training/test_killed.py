@@ -57,8 +57,9 @@ def stopped(runs, reference, tmp_path_factory):
     newest = None
     for stage in range(3):
         # Not after the first pass: the checkpoint before is then on disk or being written. And early in
-        # the stage, so that passes are left to be stopped in.
-        moment, delay = 6 * stage + draw.randint(2, 3), draw.uniform(0, 0.05)
+        # the last stage, so that passes are left to be stopped in.
+        last = stage == 2
+        moment, delay = 6 * stage + draw.randint(2, 3 if last else 5), draw.uniform(0, 0.05 if last else 0.1)
         print(f"killing {delay:.3f} s after pass {moment}")
         process = runs.start(folder)
         seen = wait_for_passes(process, folder, moment)

@@ -186,7 +186,8 @@ def test_export_and_load(finished, tmp_path):
             words = ("entity2", "status", "runner_up")
             assert [getattr(alone, word) for word in words] == [getattr(found[name], word) for word in words]
             # A product of one row need not round as one of all rows does.
-            assert alone.score == pytest.approx(found[name].score, rel=1e-5)
+            for word in ("score", "margin", "probability"):
+                assert getattr(alone, word) == pytest.approx(getattr(found[name], word), rel=1e-5, abs=1e-5)
     with pytest.raises(InputError, match="the entity 'nobody'"):
         before.embed(["nobody"])
     with pytest.raises(InputError, match="did you mean 'visual'"):
