@@ -9,9 +9,8 @@ from mmea_jax.models.base import AlignmentModel
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.models.terms import (
     Pairs,
-    joint_contrast,
+    contrasts,
     kendall_of_shared,
-    modal_contrasts,
     named,
     read_pairs,
 )
@@ -61,10 +60,10 @@ class Mclea(AlignmentModel):
         """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
         batch = read_pairs(inputs, self.modalities, pairs)
         embeddings = self.embed(inputs, batch.entities, train=True)
-        total = joint_contrast(embeddings.joint, batch, self.temperature)
+        units = list(embeddings.ordered().values())
+        losses, (total,) = contrasts(units, batch, self.temperature, mixes=[embeddings.confidence])
         terms = {"joint": total}
         if self.contrast:
-            losses = modal_contrasts(list(embeddings.ordered().values()), batch, self.temperature)
             total += kendall_of_shared(losses, self.log_variances, batch)
             terms |= named(losses, self.modalities)
         if self.zoom > 0:

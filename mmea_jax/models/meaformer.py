@@ -8,9 +8,8 @@ from mmea_jax.errors import InputError, closest
 from mmea_jax.models.base import AlignmentModel
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.models.terms import (
-    joint_contrast,
+    contrasts,
     kendall_of_shared,
-    modal_contrasts,
     named,
     read_pairs,
     smaller_confidence,
@@ -83,17 +82,17 @@ class Meaformer(AlignmentModel):
         """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
         batch = read_pairs(inputs, self.modalities, pairs)
         embeddings, hidden = self._embed(inputs, batch.entities, None, train=True)
-        total = joint_contrast(embeddings.joint, batch, self.temperature)
-        terms = {"joint": total}
         weights = None
         if self.adaptive:
             sure = smaller_confidence(embeddings.confidence)
             weights = jax.lax.stop_gradient(sure) * len(self.modalities)
-        views = {"": list(embeddings.ordered().values())} if self.contrast else {}
+        units, sure = list(embeddings.ordered().values()), embeddings.confidence
+        modal, (total,) = contrasts(units, batch, self.temperature, weights, [sure])
+        views = {"": modal} if self.contrast else {}
+        terms = {"joint": total}
         if self.hidden_contrast and hidden is not None:
-            views["hidden_"] = hidden
-        for prefix, vectors in views.items():
-            losses = modal_contrasts(vectors, batch, self.temperature, weights)
+            views["hidden_"], _ = contrasts(hidden, batch, self.temperature, weights)
+        for prefix, losses in views.items():
             total += kendall_of_shared(losses, self.log_variances, batch)
             terms |= named(losses, self.modalities, prefix)
         return total, terms

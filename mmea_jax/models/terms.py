@@ -12,8 +12,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from mmea_jax.losses.contrastive import icl
+from mmea_jax.losses.contrastive_views import SMALLEST_TEMPERATURE, icl_of_views
 from mmea_jax.losses.weighing import kendall
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.normalise import unit
+from mmea_jax.partition import parts
 
 
 class Pairs(NamedTuple):
@@ -43,6 +46,50 @@ def read_pairs(inputs: Inputs, modalities: tuple[str, ...], pairs: Array) -> Pai
 def joint_contrast(joint: Array, pairs: Pairs, temperature: Array | float) -> Array:
     """ICL of joint vectors float32[2B, D] over the real pairs."""
     return icl(*jnp.split(joint, 2), temperature, valid=pairs.real)
+
+
+def contrasts(
+    vectors: Sequence[Array],
+    pairs: Pairs,
+    temperature: float,
+    weights: Array | None = None,
+    mixes: Sequence[Array] = (),
+) -> tuple[Array, Array]:
+    """ICL of every modality over its shared pairs, float32[M], and of joint vectors over the real ones, [J].
+
+    On one device they are computed together, which costs a joint vector no product of its own.
+
+    Args:
+      vectors: ``M`` arrays of unit rows float32[2B, d].
+      pairs: the batch.
+      temperature: τ, no parameter.
+      weights: float32[B, M] of the pairs in each modality; 1 by default.
+      mixes: ``J`` arrays float32[2B, M], weights of the modalities in a joint vector, which is their weighed
+        concatenation scaled to length 1.
+    """
+    mixes = [_of_length_one(mix, vectors) for mix in mixes]
+    if parts() > 1 or temperature < SMALLEST_TEMPERATURE:
+        joint = [jnp.concatenate([mix[:, k, None] * z for k, z in enumerate(vectors)], 1) for mix in mixes]
+        apart = [joint_contrast(z, pairs, temperature) for z in joint]
+        return modal_contrasts(vectors, pairs, temperature, weights), jnp.array(apart)
+    shared, count = pairs.shared.T, len(mixes)
+    real = jnp.broadcast_to(pairs.real, (count, len(pairs.real)))
+    weights = jnp.ones(pairs.shared.shape, vectors[0].dtype) if weights is None else weights
+    losses = icl_of_views(
+        jnp.stack(vectors),
+        jnp.stack([mix.T for mix in mixes]) if mixes else jnp.zeros((0, len(vectors), len(vectors[0]))),
+        temperature,
+        jnp.concatenate([weights.T, jnp.ones((count, len(pairs.real)), weights.dtype)]),
+        jnp.concatenate([shared, real]),
+    )
+    return losses[: len(vectors)], losses[len(vectors) :]
+
+
+def _of_length_one(mix: Array, vectors: Sequence[Array]) -> Array:
+    """``mix`` float32[2B, M] scaled, so that the vectors that it weighs have length 1 side by side."""
+    # A vector has length 1 or, where there is none, 0; neither changes with a step.
+    lengths = jnp.stack([jnp.linalg.norm(jax.lax.stop_gradient(z), axis=1) for z in vectors], axis=1)
+    return unit(mix * lengths)
 
 
 def modal_contrasts(

@@ -14,8 +14,8 @@ from mmea_jax.models.base import AlignmentModel
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.models.terms import (
     Pairs,
+    contrasts,
     kendall_of_shared,
-    modal_contrasts,
     named,
     smaller_confidence,
 )
@@ -225,38 +225,32 @@ class Umaea(AlignmentModel):
     def _hybrid_losses(self, views: _Views, fused: Fused, batch: Pairs) -> tuple[Array, dict[str, Array]]:
         """``L_GMI``, ``L_ECIA`` and, if any, ``L_IIR``, and the terms that they are made of."""
         units, count = views.units, len(self.modalities)
-        static, _ = self.fuse_static(units, views.there)
-        real = jnp.broadcast_to(batch.real[:, None], (len(batch.real), len(views.guesses)))
-        joint = modal_contrasts(
-            [fused.joint, static],
-            batch._replace(shared=jnp.stack([batch.real] * 2, axis=1)),
-            self.temperature,
-        )
+        _, static = self.fuse_static(units, views.there)
         # Confidence times the number of the entity's modalities: 1 on average. It has a gradient, too.
         own = jnp.sum(views.there, axis=1, keepdims=True)
         weights = smaller_confidence(fused.confidence * own)
         if not self.confident:
             weights = jnp.ones_like(weights)
-        hidden = [unit(fused.hidden[:, k]) for k in range(count)] if self.refinement else []
-        at = [self.modalities.index(m) for m in views.guesses]
-        # All views of width d at once, which compiles faster.
-        late = len(hidden)
-        contrasts = modal_contrasts(
-            [*units, *hidden, *(guess.vector for guess in views.guesses.values())],
-            batch._replace(shared=jnp.concatenate([batch.shared, batch.shared[:, :late], real], axis=1)),
-            self.temperature,
-            jnp.concatenate(
-                [weights, jnp.ones_like(weights[:, :late]), weights[:, jnp.array(at, int)]], axis=1
-            ),
-        )
-        modal, refined, guessed = jnp.split(contrasts, [count, count + late])
+        modal, joint = contrasts(units, batch, self.temperature, weights, [fused.confidence, static])
+        guessed = self._guessed_contrasts(views, batch, weights)
         entity = kendall_of_shared(modal, self.log_variances, batch) + jnp.sum(guessed)
         losses = [jnp.sum(joint), entity]
         terms = {"joint": joint[0], "static": joint[1]} | named(modal, self.modalities)
         if self.refinement:
+            hidden = [unit(fused.hidden[:, k]) for k in range(count)]
+            refined, _ = contrasts(hidden, batch, self.temperature)
             losses.append(kendall_of_shared(refined, self.log_variances, batch))
             terms |= named(refined, self.modalities, "hidden_")
         return jnp.stack(losses), terms | named(guessed, tuple(views.guesses), "imagined_")
+
+    def _guessed_contrasts(self, views: _Views, batch: Pairs, weights: Array) -> Array:
+        """ICL of what is imagined, over all real pairs, float32[T]."""
+        if not views.guesses:
+            return jnp.zeros(0)
+        at = jnp.array([self.modalities.index(m) for m in views.guesses])
+        real = jnp.broadcast_to(batch.real[:, None], (len(batch.real), len(at)))
+        vectors = [guess.vector for guess in views.guesses.values()]
+        return contrasts(vectors, batch._replace(shared=real), self.temperature, weights[:, at])[0]
 
     def _imagination_losses(self, views: _Views) -> tuple[Array, dict[str, Array]]:
         """The weighted losses of CMMI float32[targets, 4], and as terms; on entities with the modality."""
