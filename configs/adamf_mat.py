@@ -33,7 +33,8 @@ def get_config(mode: str = "") -> ConfigDict:
             "reciprocal": False,  # a relation vector of its own for questions about the head
             "initial": 0.0,  # standard deviation of initial tables; 0: uniform in the scorer's range
             "temperature": 2.0,  # T of the self-adversarial weights
-            "n3": 0.0,  # weight of the N3 norm
+            "n3": 0.0,  # weight of the N3 norm, for 1vsall
+            "relation_prediction": 0.0,  # weight of predicting relations, for 1vsall
             "adversarial": 0.01,  # μ; the published scripts ship 0, which leaves the model without its term
             "noise": 64,  # width of the generators' noise
             "hidden": 512,  # width of their hidden layer

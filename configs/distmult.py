@@ -17,6 +17,7 @@ def get_config(mode: str = "") -> ConfigDict:
             "reciprocal": True,  # a relation vector of its own for questions about the head
             "initial": 1e-3,  # standard deviation of initial tables
             "n3": 0.02,  # weight of the N3 norm
+            "relation_prediction": 0.0,  # weight of predicting relations, too (arXiv 2110.02834)
         }
     )
     config.train.loss = "1vsall"

@@ -52,7 +52,9 @@ class AdamfMat(nn.Module):
       reciprocal: whether a relation has a vector of its own for questions about the head.
       initial: standard deviation of the initial tables; 0 for the scorer's own uniform range.
       temperature: of the self-adversarial weights.
-      n3: weight of the N3 norm in ``one_to_all``.
+      n3: weight of the N3 norm, for ``1vsall``.
+      relation_prediction: weight of the cross-entropy over all relations that could join a triple's ends, for
+        ``1vsall`` (Chen et al. 2021, arXiv 2110.02834); 0 leaves it out.
       adversarial: ``μ``; 0 switches modality-adversarial training off for the model.
       noise: width of the generators' noise.
       hidden: width of the generators' hidden layer.
@@ -71,6 +73,7 @@ class AdamfMat(nn.Module):
     initial: float = 0.0
     temperature: float = 2.0
     n3: float = 0.0
+    relation_prediction: float = 0.0
     adversarial: float = 0.0
     noise: int = 64
     hidden: int = 512
@@ -131,13 +134,17 @@ class AdamfMat(nn.Module):
         positive, forward, backward = self._questions(head, triples[:, 1], tail)
         if kind == "1vsall":
             loss = self._against_all(tables, triples, forward, backward, valid)
+            terms = {"triples": loss}
+            if self.relation_prediction > 0:
+                terms["relations"] = self._against_relations(head, triples[:, 1], tail, valid)
+                loss = loss + self.relation_prediction * terms["relations"]
         else:
             corrupted = corrupt(
                 jax.random.fold_in(key, 0), inputs.known, triples, negatives, inputs.head_probability
             )
             negative = self._negative_scores(tables.entities, corrupted, forward, backward)
             loss = self_adversarial(positive, negative, self.temperature, valid)
-        terms = {"triples": loss}
+            terms = {"triples": loss}
         if self.n3 > 0:
             terms["n3"] = self._norms(tables, triples, valid)
             loss = loss + self.n3 * terms["n3"]
@@ -226,6 +233,17 @@ class AdamfMat(nn.Module):
         answers = jnp.concatenate([triples[:, 2], triples[:, 0]])
         scores = self.rule.compare_all(questions, tables.entities)
         return one_to_all(scores, answers, jnp.concatenate([valid, valid]))
+
+    def _against_relations(self, head: Array, relations: Array, tail: Array, valid: Array) -> Array:
+        """Cross-entropy of the triples' relations; of those of the way back too, where they are others."""
+        ways, tables = [(head, tail)], [self.relations[: self.num_relations]]
+        if self.reciprocal:
+            ways, tables = [*ways, (tail, head)], [*tables, self.relations[self.num_relations :]]
+        losses = [
+            one_to_all(self.rule.compare_all(self.rule.relation_query(*ends), table), relations, valid)
+            for ends, table in zip(ways, tables, strict=True)
+        ]
+        return sum(losses) / len(losses)
 
     def _norms(self, tables: Tables, triples: Array, valid: Array) -> Array:
         """N3 of both entities and of the relations in use."""

@@ -149,6 +149,10 @@ class DistMult(TripleScorer):
     def compare_all(self, queries: Array, table: Array) -> Array:
         return queries @ table.T
 
+    def relation_query(self, head: Array, tail: Array) -> Array:
+        """float32[..., D]: compared with a relation's vector it gives the triple's score."""
+        return head * tail
+
 
 class ComplEx(DistMult):
     """``Re Σ_k h_k r_k t̄_k``, halves as in RotatE."""
@@ -168,6 +172,10 @@ class ComplEx(DistMult):
     def head_query(self, relation: Array, tail: Array) -> Array:
         (a, b), (c, d) = _halves(tail), _halves(relation)
         return jnp.concatenate([a * c + b * d, b * c - a * d], axis=-1)
+
+    def relation_query(self, head: Array, tail: Array) -> Array:
+        # The score is as linear in the relation as in the head, and alike: Re(h r t̄).
+        return self.head_query(head, tail)
 
 
 SCORERS: dict[str, type[TripleScorer]] = {

@@ -12,7 +12,7 @@ M, J, WIDTH = 3, 2, 5
 
 
 def draw(pairs, seed=0, mixtures=J):
-    """Unit vectors, mixtures of length 1, weights and masks of ``pairs`` pairs; one pair has no view at all."""
+    """Unit vectors, mixtures of length 1, weights and masks; the first pair has no view at all."""
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((M, 2 * pairs, WIDTH)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)

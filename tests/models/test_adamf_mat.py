@@ -133,6 +133,24 @@ def test_the_norm_is_of_both_entities_and_the_relation():
     assert float(loss) == pytest.approx(float(terms["triples"]) + 0.5 * expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("reciprocal", [False, True])
+def test_relations_are_predicted_from_both_ends(reciprocal):
+    model, params = make("1vsall", scorer="complex", reciprocal=reciprocal, relation_prediction=0.5)
+    loss, terms = apply(model, params, "loss", INPUTS, BATCH, KEY, "1vsall", 1)
+    tables = apply(model, params, "tables", INPUTS)
+    h, r, t = BATCH[:B].T
+    ways = [(h, t, 0)] + [(t, h, R)] * reciprocal
+    missed = []
+    for start, end, offset in ways:
+        relations = tables.relations[offset : offset + R]
+        scores = model.rule.triples(
+            tables.entities[start][:, None], relations[None], tables.entities[end][:, None]
+        )
+        missed.append(-np.asarray(jax.nn.log_softmax(scores))[np.arange(B), r])
+    assert float(terms["relations"]) == pytest.approx(np.mean(missed), rel=1e-4)
+    assert float(loss) == pytest.approx(float(terms["triples"] + 0.5 * terms["relations"]), rel=1e-5)
+
+
 def gradients(model, params):
     """Of the model's loss and of the generators', by name."""
 

@@ -51,6 +51,15 @@ def test_three_forms_of_one_definition(case):
     np.testing.assert_allclose(heads, all_heads, atol=2e-4)
 
 
+@pytest.mark.parametrize("name", ["distmult", "complex"])
+def test_a_query_for_the_relation_gives_the_same_score(name):
+    scorer, rng = make_scorer(name, DIM, 6.0), np.random.default_rng(0)
+    head, tail = rng.standard_normal((2, 9, scorer.entity_width)).astype(np.float32)
+    relation = rng.standard_normal((9, scorer.relation_width)).astype(np.float32)
+    found = scorer.compare(scorer.relation_query(head, tail), relation)
+    np.testing.assert_allclose(found, scorer.triples(head, relation, tail), rtol=1e-5, atol=1e-5)
+
+
 def test_gradients_equal_finite_differences_and_stay_finite_where_vectors_meet(case):
     _, scorer, table, relations, (h, r, t) = *case[:4], case[4].T
 

@@ -57,13 +57,19 @@ def check_model(method: str, values: Mapping[str, Any], train: CompletionTrainOp
             raise InputError(
                 f"model.{key} = {values[key]}", expected="at least 1", mend=f"change --config.model.{key}"
             )
-    for key in ("n3", "adversarial", "initial"):
+    for key in ("n3", "relation_prediction", "adversarial", "initial"):
         if values.get(key, 0) < 0:
             raise InputError(
                 f"model.{key} = {values[key]}", expected="at least 0", mend=f"change --config.model.{key}"
             )
     scorer = values.get("scorer", METHODS[method].get("scorer", AdamfMat.scorer))
     make_scorer(scorer, 1, 1.0)
+    if values.get("relation_prediction", 0) > 0 and train.loss != "1vsall":
+        raise InputError(
+            f"model.relation_prediction = {values['relation_prediction']} with train.loss = {train.loss!r}",
+            expected="0, for it is a part of the loss '1vsall' alone",
+            mend="drop --config.model.relation_prediction, or use --config.train.loss=1vsall",
+        )
     if train.loss == "1vsall" and scorer not in _BILINEAR:
         raise InputError(
             f"train.loss = '1vsall' with the scorer {scorer!r}",

@@ -253,6 +253,7 @@ def test_every_shipped_configuration_is_read(name, mode):
         ("adamf_mat", {"model__scorer": "rotat"}, "did you mean 'rotate'"),
         ("adamf_mat", {"model__modal": "adaptiv"}, "did you mean 'adaptive'"),
         ("adamf_mat", {"model__adversarial": -1.0}, "model.adversarial = -1"),
+        ("adamf_mat", {"model__relation_prediction": 0.1}, "a part of the loss '1vsall'"),
         ("adamf_mat", {"train__loss": "1vsal"}, "did you mean '1vsall'"),
         ("adamf_mat", {"train__loss": "1vsall"}, "with the scorer 'rotate'"),
         ("adamf_mat", {"train__learning_rate": 0.0}, "train.learning_rate = 0"),
