@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jax import Array
 
-from mmea_jax.errors import InputError
+from mmea_jax.errors import InputError, closest
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.modal import ModalEncoder
 
@@ -61,12 +61,33 @@ class AlignmentModel(nn.Module):
         return self.encode.structure(inputs)
 
     def modal_vectors(
-        self, inputs: Inputs, entities: Array, structure: Array | None, train: bool
+        self,
+        inputs: Inputs,
+        entities: Array,
+        structure: Array | None,
+        train: bool,
+        rows: dict[str, Array] | None = None,
     ) -> list[Array]:
         """Vectors float32[K, d] of ``entities`` int32[K], not normalised, one array a modality in order.
 
-        A row of an entity without the modality is meaningless. ``structure`` is computed where not given.
+        A row of an entity without the modality is meaningless. ``structure`` is computed where not given, and
+        ``rows`` are features in place of the inputs' own, as for ``ModalEncoder``.
         """
         structure = self.encode.structure(inputs, train) if structure is None else structure
-        hidden = self.encode(inputs, entities, structure)
+        hidden = self.encode(inputs, entities, structure, rows)
         return [hidden[m] for m in self.modalities]
+
+
+def check_choices(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    """Refuses values of the hyperparameter ``name`` that are not allowed.
+
+    Raises:
+      InputError: naming the value, the closest allowed one and all of them.
+    """
+    for value in values:
+        if value not in allowed:
+            raise InputError(
+                f"model.{name} = {value!r}{closest(value, allowed)}",
+                expected=f"{', '.join(allowed)}",
+                mend=f"correct --config.model.{name}",
+            )

@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax
 from jax import Array
 
-from mmea_jax.errors import InputError, closest
-from mmea_jax.models.base import AlignmentModel
+from mmea_jax.errors import InputError
+from mmea_jax.models.base import AlignmentModel, check_choices
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.models.terms import (
     contrasts,
@@ -14,10 +14,12 @@ from mmea_jax.models.terms import (
     read_pairs,
     smaller_confidence,
 )
+from mmea_jax.nn.filling import filled_rows, with_filled
 from mmea_jax.nn.fusion import StaticFusion
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
 from mmea_jax.nn.transformer import CrossModalFusion
+from mmea_jax.vocabulary import MODALITIES
 
 _FUSIONS = ("transformer", "static")
 
@@ -26,6 +28,8 @@ class Meaformer(AlignmentModel):
     """Dynamic weights of the modalities, and contrast before and after the layer that gives them.
 
     Attributes (further ones in ``AlignmentModel``):
+      fills: modalities whose absent rows are filled, as in UMAEA's first stage; the published code fills all.
+        Others stay out of the fusion and of their losses.
       fusion: ``transformer``, or ``static`` for weights that all entities share and no hidden tokens.
       fusion_heads: heads of the transformer layer.
       inner: width of its feed-forward part.
@@ -37,6 +41,7 @@ class Meaformer(AlignmentModel):
         ``M``, as in UMAEA; the published code of MEAformer does not.
     """
 
+    fills: tuple[str, ...] = ()
     fusion: str = "transformer"
     fusion_heads: int = 1
     inner: int = 400
@@ -48,12 +53,8 @@ class Meaformer(AlignmentModel):
 
     def setup(self):
         super().setup()
-        if self.fusion not in _FUSIONS:
-            raise InputError(
-                f"the fusion {self.fusion!r}{closest(self.fusion, _FUSIONS)}",
-                expected=f"one of {', '.join(_FUSIONS)}",
-                mend="correct --config.model.fusion",
-            )
+        check_choices("fills", self.fills, MODALITIES[1:])
+        check_choices("fusion", (self.fusion,), _FUSIONS)
         if self.fusion_heads < 1 or self.width % self.fusion_heads:
             raise InputError(
                 f"{self.fusion_heads} heads for a width of {self.width}",
@@ -80,7 +81,7 @@ class Meaformer(AlignmentModel):
 
     def loss(self, inputs: Inputs, pairs: Array) -> tuple[Array, dict[str, Array]]:
         """Total loss and its terms on ``pairs`` int32[B, 2]; rows of −1 are padding."""
-        batch = read_pairs(inputs, self.modalities, pairs)
+        batch = read_pairs(inputs, self.modalities, pairs, self.fills)
         embeddings, hidden = self._embed(inputs, batch.entities, None, train=True)
         weights = None
         if self.adaptive:
@@ -101,8 +102,11 @@ class Meaformer(AlignmentModel):
         self, inputs: Inputs, entities: Array, structure: Array | None, train: bool
     ) -> tuple[Embeddings, list[Array] | None]:
         """Embeddings, and the hidden tokens as unit rows, ``M`` arrays float32[K, d]."""
-        vectors = self.modal_vectors(inputs, entities, structure, train)
-        present = inputs.presence(self.modalities, entities)
+        rows = filled_rows(inputs, self.fills, entities)
+        vectors = self.modal_vectors(inputs, entities, structure, train, rows)
+        present = with_filled(
+            inputs.presence(self.modalities, entities), entities, self.modalities, self.fills
+        )
         units = [unit(z) for z in vectors]
         if self.fusion == "static":
             joint, confidence = self.fuse(units, present)

@@ -14,6 +14,7 @@ from jax import Array
 from mmea_jax.losses.contrastive import icl
 from mmea_jax.losses.contrastive_views import SMALLEST_TEMPERATURE, icl_of_views
 from mmea_jax.losses.weighing import kendall
+from mmea_jax.nn.filling import with_filled
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
 from mmea_jax.partition import parts
@@ -35,10 +36,13 @@ class Pairs(NamedTuple):
     shared: Array
 
 
-def read_pairs(inputs: Inputs, modalities: tuple[str, ...], pairs: Array) -> Pairs:
-    """The batch ``pairs`` int32[B, 2] (rows of −1 are padding)."""
+def read_pairs(
+    inputs: Inputs, modalities: tuple[str, ...], pairs: Array, fills: tuple[str, ...] = ()
+) -> Pairs:
+    """The batch ``pairs`` int32[B, 2] (rows of −1 are padding); everybody has the modalities ``fills``."""
     entities = pairs.T.reshape(-1)
     present = inputs.presence(modalities, entities) & (entities >= 0)[:, None]
+    present = with_filled(present, entities, modalities, fills)
     one, two = jnp.split(present, 2)
     return Pairs(entities, present, pairs[:, 0] >= 0, one & two)
 

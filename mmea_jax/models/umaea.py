@@ -6,11 +6,10 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from mmea_jax.errors import InputError, closest
 from mmea_jax.losses.alignment import ial
 from mmea_jax.losses.imagination import prior_divergence, softmax_divergence
 from mmea_jax.losses.weighing import automatic
-from mmea_jax.models.base import AlignmentModel
+from mmea_jax.models.base import AlignmentModel, check_choices
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.models.terms import (
     Pairs,
@@ -19,7 +18,7 @@ from mmea_jax.models.terms import (
     named,
     smaller_confidence,
 )
-from mmea_jax.nn.filling import drawn_rows
+from mmea_jax.nn.filling import filled_rows, with_filled
 from mmea_jax.nn.fusion import StaticFusion
 from mmea_jax.nn.imagination import Imagination, Imagined, hybrid_vector
 from mmea_jax.nn.inputs import Inputs
@@ -119,9 +118,9 @@ class Umaea(AlignmentModel):
 
     def setup(self):
         super().setup()
-        _check("fills", self.fills, MODALITIES[1:])
-        _check("imagines", self.imagines, MODALITIES[1:])
-        _check("inference", (self.inference,), _INFERENCES)
+        check_choices("fills", self.fills, MODALITIES[1:])
+        check_choices("imagines", self.imagines, MODALITIES[1:])
+        check_choices("inference", (self.inference,), _INFERENCES)
         count = len(self.modalities)
         self.fuse = CrossModalFusion(self.fusion_heads, self.inner, self.dropout, self.initial)
         self.fuse_static = StaticFusion(count)
@@ -193,23 +192,19 @@ class Umaea(AlignmentModel):
     ) -> _Views:
         """The modal views of ``entities``, with what is absent filled or imagined."""
         structure = self.encode.structure(inputs, train) if structure is None else structure
-        rows = {
-            m: drawn_rows(inputs.dense[m], inputs.present[m], entities, self.fill_seed)
-            for m in self.modalities
-            if m in inputs.dense and m in self.fills
-        }
-        encoded = self.encode(inputs, entities, structure, rows)
+        encoded = self.encode(
+            inputs, entities, structure, filled_rows(inputs, self.fills, entities, self.fill_seed)
+        )
         vectors = [encoded[m] for m in self.modalities]
-        real = (entities >= 0)[:, None]
-        has = inputs.presence(self.modalities, entities) & real
-        there = has | (jnp.array([m in self.fills for m in self.modalities]) & real)
+        has = inputs.presence(self.modalities, entities) & (entities >= 0)[:, None]
+        there = with_filled(has, entities, self.modalities, self.fills)
         if not imagine:
             return _Views(vectors, has, there, {})
         guesses = {m: self._imagine(m, vectors, there, train) for m in self.targets}
         for m, guess in guesses.items():
             k = self.modalities.index(m)
             vectors[k] = jnp.where(has[:, k, None], vectors[k], guess.vector)
-        there = there | (jnp.array([m in self.targets for m in self.modalities]) & real)
+        there = with_filled(there, entities, self.modalities, self.targets)
         return _Views(vectors, has, there, guesses)
 
     def _imagine(self, modality: str, vectors: list[Array], there: Array, train: bool) -> _Guess:
@@ -285,13 +280,3 @@ def _pairs(views: _Views, pairs: Array) -> Pairs:
     """The batch as the losses read it: a modality is shared where both entities have it or are given it."""
     one, two = jnp.split(views.there, 2)
     return Pairs(pairs.T.reshape(-1), views.there, pairs[:, 0] >= 0, one & two)
-
-
-def _check(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    for value in values:
-        if value not in allowed:
-            raise InputError(
-                f"model.{name} = {value!r}{closest(value, allowed)}",
-                expected=f"{', '.join(allowed)}",
-                mend=f"correct --config.model.{name}",
-            )

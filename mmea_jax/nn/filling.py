@@ -4,7 +4,20 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
+
+
+def filled_rows(inputs: Inputs, fills: tuple[str, ...], entities: Array, seed: int = 0) -> dict[str, Array]:
+    """Features float32[K, f] of ``entities`` int32[K] by dense modality of ``fills``, absent ones drawn."""
+    return {
+        m: drawn_rows(inputs.dense[m], inputs.present[m], entities, seed) for m in fills if m in inputs.dense
+    }
+
+
+def with_filled(has: Array, entities: Array, modalities: tuple[str, ...], fills: tuple[str, ...]) -> Array:
+    """bool[K, M], ``has`` or filled; nothing is filled of padding, which is negative in int32[K]."""
+    return has | (jnp.array([m in fills for m in modalities]) & (entities >= 0)[:, None])
 
 
 def drawn_rows(features: Array, present: Array, entities: Array, seed: int = 0) -> Array:

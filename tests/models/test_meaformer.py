@@ -65,6 +65,18 @@ class TestMeaformer(AlignmentCases):
         expected = jax.jit(icl)(z1, z2, 0.1, weights, valid)
         np.testing.assert_allclose(terms["relation"], expected, rtol=1e-4)
 
+    def test_what_is_filled_has_a_confidence_and_counts_in_the_losses(self):
+        model = self.make(fills=("visual",))
+        at = model.modalities.index("visual")
+        everybody = np.arange(world().num_entities)
+        found = embed(model, everybody)
+        assert (found.confidence[:, at] > 0).all()
+        assert np.isfinite(found.joint).all()
+        sides = [embed(model, links()[:, side]) for side in (0, 1)]
+        _, terms = losses(model, pairs())
+        expected = icl(sides[0].modal["visual"], sides[1].modal["visual"], 0.1)
+        np.testing.assert_allclose(terms["visual"], expected, rtol=1e-4)
+
     def test_static_fusion_has_no_hidden_tokens(self):
         model = self.make(fusion="static")
         (_, terms), found = gradients(model, pairs())
