@@ -1,5 +1,7 @@
 """Weighted sums over neighbours with one gather each way (the heart of graph attention)."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -30,8 +32,7 @@ def neighbour_sum(graph: Graph | PartedGraph, x: Array, alpha: Array, w: Array) 
 
 @jax.custom_vjp
 def _neighbour_sum(graph: Graph, x: Array, alpha: Array, w: Array) -> Array:
-    rows, _ = _pass(graph, graph.whole(x), _padded(alpha), None)
-    return jnp.einsum("nhd,hd->nd", rows, w) / w.shape[0]
+    return _pass(graph, graph.whole(x), _padded(alpha), w / w.shape[0]).sums
 
 
 def _forward(graph, x, alpha, w):
@@ -40,20 +41,30 @@ def _forward(graph, x, alpha, w):
 
 def _backward(residual, g):
     graph, x, alpha, w = residual
-    g = g / w.shape[0]
-    # For entity j and its neighbours i: rows_j = Σ_i alpha_ij g_i, and the products <w_h x_j, g_i>.
-    local = x[:, None, :] * w
+    # For entity j and its neighbours i: Σ_h w_h ⊙ Σ_i alpha_ij g_i, and the products <w_h ⊙ x_j, g_i>.
     reversed_alpha = graph.whole(alpha)[graph.reverse]
-    rows, products = _pass(graph, graph.whole(g), _padded(reversed_alpha), local)
-    d_x = jnp.einsum("nhd,hd->nd", rows, w)
-    d_w = jnp.einsum("nhd,nd->hd", rows, x)
+    found = _pass(graph, graph.whole(g / w.shape[0]), _padded(reversed_alpha), w, x)
     # Edges of padding have no slot, and no gradient.
-    products = products.at[graph.slots].get(mode="fill", fill_value=0)
+    products = found.products.at[graph.slots].get(mode="fill", fill_value=0)
     d_alpha = graph.whole(products)[graph.reverse]
-    return None, d_x, d_alpha, d_w
+    return None, found.sums, d_alpha, found.by_weights
 
 
 _neighbour_sum.defvjp(_forward, _backward)
+
+
+class _Swept(NamedTuple):
+    """What a sweep over the neighbours' rows of ``x`` finds, for ``n`` entities or rows of a bucket.
+
+    Attributes:
+      sums: float32[n, d], ``Σ_h w_h ⊙ Σ_j alpha[ij, h] x_j``.
+      products: float32[slots, H], ``<w_h ⊙ local_i, x_j>`` in the order of the flattened buckets.
+      by_weights: float32[H, d], ``Σ_i local_i ⊙ Σ_j alpha[ij, h] x_j``, the derivative by ``w``.
+    """
+
+    sums: Array
+    products: Array | None = None
+    by_weights: Array | None = None
 
 
 def _padded(alpha: Array) -> Array:
@@ -61,54 +72,55 @@ def _padded(alpha: Array) -> Array:
     return jnp.concatenate([alpha, jnp.zeros((1, alpha.shape[1]), alpha.dtype)])
 
 
-def _pass(graph: Graph, x: Array, alpha: Array, local: Array | None):
-    """One sweep over the neighbours' rows of ``x``.
-
-    Returns:
-      Sums float32[N, H, d], and, where ``local`` float32[N, H, d] is given, the products of each
-      gathered row with the local ones, float32[slots, H] in the order of the flattened buckets.
-    """
-    sums, products = [], []
-    for bucket in graph.buckets:
-        part, product = _bucket_pass(bucket, graph.slots_at_once, x, alpha, local)
-        sums.append(part)
-        products.append(product)
+def _pass(graph: Graph, x: Array, alpha: Array, w: Array, local: Array | None = None) -> _Swept:
+    """One sweep; all but the sums only where ``local`` float32[n, d] is given."""
+    swept = [_bucket_pass(bucket, graph.slots_at_once, x, alpha, w, local) for bucket in graph.buckets]
     if graph.long is not None:
-        part, product = _bucket_pass(graph.long, graph.slots_at_once, x, alpha, local)
-        part = jax.ops.segment_sum(part, graph.long_segments, graph.num_long, indices_are_sorted=True)
-        sums.append(part)
-        products.append(product)
-    rows = jnp.concatenate(sums)[graph.order]
-    return rows, None if local is None else jnp.concatenate(products)
+        part = _bucket_pass(graph.long, graph.slots_at_once, x, alpha, w, local)
+        sums = jax.ops.segment_sum(part.sums, graph.long_segments, graph.num_long, indices_are_sorted=True)
+        swept.append(part._replace(sums=sums))
+    sums = jnp.concatenate([part.sums for part in swept])[graph.order]
+    if local is None:
+        return _Swept(sums)
+    products = jnp.concatenate([part.products for part in swept])
+    return _Swept(sums, products, sum(part.by_weights for part in swept))
 
 
-def _bucket_pass(bucket: Bucket, slots_at_once: int, x: Array, alpha: Array, local: Array | None):
-    """Sums, and products where asked, of one bucket; in chunks whose gathered rows stay in cache."""
+def _bucket_pass(
+    bucket: Bucket, slots_at_once: int, x: Array, alpha: Array, w: Array, local: Array | None
+) -> _Swept:
+    """One bucket, in chunks whose gathered rows stay in cache."""
     rows, width = bucket.neighbours.shape
     chunk = max(1, slots_at_once // width)
     if chunk >= rows:
-        part, product = _chunk_pass((bucket.entities, bucket.neighbours, bucket.edges), x, alpha, local)
-    else:
-        chunks = -(-rows // chunk)
-        padding = chunks * chunk - rows
-        pieces = (
-            jnp.pad(bucket.entities, (0, padding)).reshape(chunks, chunk),
-            jnp.pad(bucket.neighbours, ((0, padding), (0, 0))).reshape(chunks, chunk, width),
-            jnp.pad(bucket.edges, ((0, padding), (0, 0)), constant_values=len(alpha) - 1).reshape(
-                chunks, chunk, width
-            ),
-        )
-        part, product = jax.lax.map(lambda piece: _chunk_pass(piece, x, alpha, local), pieces)
-        part = part.reshape(-1, *part.shape[2:])[:rows]
+        found = _chunk_pass((bucket.entities, bucket.neighbours, bucket.edges), x, alpha, w, local)
+        return found if local is None else found._replace(products=found.products.reshape(-1, len(w)))
+    chunks = -(-rows // chunk)
+    padding = chunks * chunk - rows
+    pieces = (
+        jnp.pad(bucket.entities, (0, padding)).reshape(chunks, chunk),
+        jnp.pad(bucket.neighbours, ((0, padding), (0, 0))).reshape(chunks, chunk, width),
+        jnp.pad(bucket.edges, ((0, padding), (0, 0)), constant_values=len(alpha) - 1).reshape(
+            chunks, chunk, width
+        ),
+    )
+    found = jax.lax.map(lambda piece: _chunk_pass(piece, x, alpha, w, local), pieces)
+    sums = found.sums.reshape(-1, x.shape[1])[:rows]
     if local is None:
-        return part, None
-    return part, product.reshape(-1, local.shape[1])[: rows * width]
+        return _Swept(sums)
+    products = found.products.reshape(-1, len(w))[: rows * width]
+    return _Swept(sums, products, jnp.sum(found.by_weights, axis=0))
 
 
-def _chunk_pass(piece, x: Array, alpha: Array, local: Array | None):
+def _chunk_pass(piece, x: Array, alpha: Array, w: Array, local: Array | None) -> _Swept:
     entities, neighbours, edges = piece
     gathered = x[neighbours]
-    part = jnp.einsum("nkd,nkh->nhd", gathered, alpha[edges])
+    by_head = jnp.einsum("nkd,nkh->nhd", gathered, alpha[edges])
+    # Head by head: as a product it would be laid out anew, for all entities and heads at once.
+    sums = sum(by_head[:, h] * own for h, own in enumerate(w))
     if local is None:
-        return part, jnp.zeros((), x.dtype)
-    return part, jnp.einsum("nkd,nhd->nkh", gathered, local[entities])
+        return _Swept(sums)
+    own = local[entities][:, None]
+    # Rows of padding have no weight, and so no sum.
+    by_weights = jnp.sum(by_head * own, axis=0)
+    return _Swept(sums, jnp.einsum("nkd,nhd->nkh", gathered, own * w), by_weights)
