@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from mmea_jax.host_memory import give_back
 from mmea_jax.matching import pseudo_links
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.sampled_graph import make_sampled
@@ -134,6 +135,7 @@ class Trainer:
             compiled = run_steps.lower(*arguments).compile()
             self._compiled[program] = (compiled, inputs, self._steps(stage))
             self.compile_seconds += time.perf_counter() - started
+            give_back()
         analysis = self._compiled[program][0].memory_analysis()
         return analysis.temp_size_in_bytes + analysis.argument_size_in_bytes + analysis.output_size_in_bytes
 

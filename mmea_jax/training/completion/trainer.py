@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmea_jax.host_memory import give_back
 from mmea_jax.models.adamf_mat import AdamfMat
 from mmea_jax.nn.completion_inputs import CompletionInputs
 from mmea_jax.training import finite
@@ -115,6 +116,7 @@ class CompletionTrainer:
             arguments = (progress.state, self._inputs, self._triples, self._key, *np.ones(2, np.int32))
             self._compiled = run.lower(*arguments).compile()
             self.compile_seconds += time.perf_counter() - started
+            give_back()
         needed = self._compiled.memory_analysis()
         return needed.temp_size_in_bytes + needed.argument_size_in_bytes + needed.output_size_in_bytes
 
