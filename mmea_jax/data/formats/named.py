@@ -14,7 +14,8 @@ import numpy as np
 
 from mmea_jax.data import names as entity_names
 from mmea_jax.data.bags import attribute_bag, relation_bag
-from mmea_jax.data.formats.tables import decode, line_of, read_bytes
+from mmea_jax.data.bounds import read_within
+from mmea_jax.data.formats.tables import TIMES, decode, line_of, read_bytes
 from mmea_jax.data.knowledge_graphs import Bag, KnowledgeGraphs
 from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import ATTRIBUTE, CHAR, NAME, RELATION, VISUAL, Modality
@@ -185,7 +186,7 @@ def _attribute_lines(path: Path) -> list[tuple[str, ...]]:
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(decode(path, path.read_bytes()).split("\n"), start=1):
+    for number, line in enumerate(decode(path, read_within(path, TIMES)).split("\n"), start=1):
         if not line.strip():
             continue
         entity, _, rest = line.rstrip("\r").partition("\t")

@@ -12,12 +12,15 @@ import rdflib
 from rdflib.namespace import DC, DCTERMS, FOAF, OWL, RDF, RDFS, SKOS
 from rdflib.plugins.parsers.ntriples import W3CNTriplesParser
 
+from mmea_jax.data.bounds import check_unpacked
 from mmea_jax.data.own.source import Source
 from mmea_jax.errors import InputError
 
 SUFFIXES = {".nt": "nt", ".ntriples": "nt", ".ttl": "turtle", ".turtle": "turtle", ".n3": "n3"}
 SUFFIXES |= {".rdf": "xml", ".owl": "xml", ".xml": "xml"}
 _PACKED = {".gz": gzip.open, ".bz2": bz2.open}
+# Memory that parsed statements take, in units of the text's size; rdflib indexes all but N-Triples thrice.
+_TIMES, _TIMES_NT = 90, 16
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
 LABELS = frozenset(
     map(str, (RDFS.label, SKOS.prefLabel, SKOS.altLabel, FOAF.name, DC.title, DCTERMS.title))
@@ -120,6 +123,7 @@ def _parsed(path: Path) -> Iterable[Triple]:
     form = SUFFIXES[suffix_of(path)]
     opened = _PACKED.get(path.suffix.lower(), open)
     try:
+        check_unpacked(path, opened, _TIMES_NT if form == "nt" else _TIMES)
         with opened(path, "rb") as stream:
             return _ntriples(stream) if form == "nt" else _by_graph(stream, form, path)
     except InputError:
