@@ -106,7 +106,7 @@ def read_named(folder: Path) -> Named:
       InputError: one is missing, empty or malformed, or there are no links.
     """
     triples = tuple(read_lines(folder / f"rel_triples_{side}", "head relation tail") for side in _SIDES)
-    attributes = tuple(_attribute_lines(folder / f"attr_triples_{side}") for side in _SIDES)
+    attributes = tuple(attribute_lines(folder / f"attr_triples_{side}") for side in _SIDES)
     paths = _link_files(folder)
     if not paths:
         raise InputError(
@@ -181,8 +181,12 @@ def _fields(path: Path, content: bytes, count: int, expected: str) -> Iterable[t
         yield fields
 
 
-def _attribute_lines(path: Path) -> list[tuple[str, ...]]:
-    """Entity, attribute and value; the file and any value may be absent, and a value may hold tabs."""
+def attribute_lines(path: Path) -> list[tuple[str, ...]]:
+    """Entity, attribute and value; the file and any value may be absent, and a value may hold tabs.
+
+    Raises:
+      InputError: the file is not UTF-8, or a line lacks entity or attribute.
+    """
     if not path.exists():
         return []
     rows = []

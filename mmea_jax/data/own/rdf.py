@@ -4,6 +4,7 @@ import bz2
 import gzip
 import logging
 import re
+import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -128,11 +129,11 @@ def _parsed(path: Path) -> Iterable[Triple]:
             return _ntriples(stream) if form == "nt" else _by_graph(stream, form, path)
     except InputError:
         raise
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"no readable file ({error.strerror or error})",
-            expected="an RDF file",
-            mend="correct the path",
+            f"no readable file ({getattr(error, 'strerror', None) or error})",
+            expected="an RDF file, as it is or packed as its name says",
+            mend="correct the path, or restore the file",
             file=path,
         ) from None
     # rdflib's parsers raise errors of many types.
