@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from mmea_jax.errors import InputError
 from mmea_jax.host_memory import host_memory
 
 _GIB = 2**30
+_CHUNK = 1 << 20
 
 
 def refuse_size(needed: float, what: str, mend: str, file: Path | None = None) -> None:
@@ -45,6 +47,28 @@ def read_within(path: Path, times: float) -> bytes:
     size = path.stat().st_size
     refuse_size(size * times, f"{size:,} bytes of content", "take a smaller file, or a larger machine", path)
     return path.read_bytes()
+
+
+def check_unpacked(path: Path, opened: Callable[[Path, str], BinaryIO], times: float) -> None:
+    """Refuses a file whose content, unpacked and handled, would not fit the memory.
+
+    Reads it once and keeps nothing: what a packed file says of its own size need not be true.
+
+    Args:
+      path: the file.
+      opened: ``open``, or what unpacks alike.
+      times: memory that the content takes, in units of its size.
+
+    Raises:
+      InputError: it would not fit.
+      OSError: the file cannot be read, or is not packed that way.
+    """
+    size = 0
+    with opened(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            size += len(chunk)
+            what = f"{size:,} and more bytes when unpacked"
+            refuse_size(size * times, what, "take a smaller file, or a larger machine", path)
 
 
 def check_npy(stream: BinaryIO, size: int) -> None:

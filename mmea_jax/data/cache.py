@@ -30,7 +30,8 @@ def key(files: Iterable[Path], request: str) -> str:
     """The name of an entry: a digest of the files' names and content and of the request."""
     total = hashlib.sha256(f"{VERSION}\0{request}\0".encode())
     for path in files:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         total.update(f"{path.name}\0{content}\0".encode())
     return total.hexdigest()
 

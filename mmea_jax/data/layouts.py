@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmea_jax.data.bounds import read_within
 from mmea_jax.data.formats import named, published
 from mmea_jax.data.formats.features import SUFFIXES, Features, read_features, write_features
-from mmea_jax.data.formats.tables import read_integers, read_names
+from mmea_jax.data.formats.tables import TIMES, decode, is_integer, read_integers, read_names
 from mmea_jax.data.named_features import read_side
 from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import ATTRIBUTE, VISUAL, Modality
@@ -172,19 +173,35 @@ def _attribute_triples(source: Path, side: int, names: Mapping[int, str]) -> byt
     """Attributes with their values as far as there are any; all of them where the folder kept them."""
     kept = source / f"attr_triples_{side}"
     if kept.exists():
-        return kept.read_bytes()
-    valued = source / f"numerical_triples_{side}"
-    rows: list[tuple[str, ...]] = []
-    if valued.exists():
-        lines = valued.read_text(encoding="utf-8").splitlines()
-        rows = [(names[int(i)], a, v) for i, a, v in (line.split("\t", 2) for line in lines if line.strip())]
+        return _lines(named.attribute_lines(kept))
+    rows = _valued(source / f"numerical_triples_{side}", names)
     known = {row[:2] for row in rows}
     path = source / f"training_attrs_{side}"
     if path.exists():
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        for line in decode(path, read_within(path, TIMES)).split("\n"):
             entity, *attributes = line.rstrip("\r").split("\t")
             rows += [(entity, a, "") for a in dict.fromkeys(attributes) if a and (entity, a) not in known]
     return _lines(rows)
+
+
+def _valued(path: Path, names: Mapping[int, str]) -> list[tuple[str, ...]]:
+    """Entity, attribute and value of each line of a file that need not be there."""
+    rows = []
+    lines = decode(path, read_within(path, TIMES)).split("\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        fields = line.rstrip("\r").split("\t", 2)
+        if not line.strip():
+            continue
+        if len(fields) < 3 or not is_integer(fields[0]) or int(fields[0]) not in names:
+            raise InputError(
+                repr(line[:80]),
+                expected="id<TAB>attribute<TAB>number, with an id that the entity file declares",
+                mend="correct or remove the line",
+                file=path,
+                line=number,
+            )
+        rows.append((names[int(fields[0])], *fields[1:]))
+    return rows
 
 
 def _attribute_names(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from mmea_jax.data import KnowledgeGraphs
+from mmea_jax.data.bounds import read_within
 from mmea_jax.data.formats import named
 from mmea_jax.data.formats.consistency import to_entities
 from mmea_jax.data.formats.published import SIDES
-from mmea_jax.data.formats.tables import decode
+from mmea_jax.data.formats.tables import TIMES, decode
 from mmea_jax.data.load import layout_of
 from mmea_jax.errors import InputError
 
@@ -55,7 +56,7 @@ def _by_id(folder: Path, kgs: KnowledgeGraphs) -> Iterator[tuple[int, str, float
         path = folder / f"numerical_triples_{side}"
         if not path.is_file():
             continue
-        lines = enumerate(decode(path, path.read_bytes()).split("\n"), start=1)
+        lines = enumerate(decode(path, read_within(path, TIMES)).split("\n"), start=1)
         rows = [_fields(path, number, line) for number, line in lines if line.strip()]
         identifiers = np.array([row[0] for row in rows], np.int64)
         entities = to_entities(identifiers, kgs.entity_ids, kgs.side == side - 1, side, path)

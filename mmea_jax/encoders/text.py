@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmea_jax.data.formats.tables import decode
+from mmea_jax.data.bounds import read_within
+from mmea_jax.data.formats.tables import TIMES, decode
 from mmea_jax.encoders.cache import Cache
 from mmea_jax.encoders.command import make_parser, run
 from mmea_jax.encoders.entities import plain_keys, positions, read_entities
@@ -73,7 +74,7 @@ def read_texts(path: Path) -> dict[str, str]:
     """
     expected = "key<TAB>text"
     try:
-        lines = decode(path, path.read_bytes()).split("\n")
+        lines = decode(path, read_within(path, TIMES)).split("\n")
     except OSError as error:
         raise InputError(
             f"no readable file ({error.strerror})",

@@ -1,12 +1,13 @@
 """The table a practitioner reads: for each entity of KG 1 its counterpart in KG 2, and how sure that is."""
 
 from collections.abc import Iterable, Sequence
-from os import PathLike
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from mmea_jax.matching import calibration, similarity
+
+_SPACES = str.maketrans("\t\r\n", "   ")
 
 Status = Literal["matched", "no_match", "seed"]
 
@@ -81,20 +82,14 @@ def seed_rows(pairs: Iterable[tuple[str, str]]) -> list[Row]:
 def _field(value: str | float | None) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else f"{value:.6g}"
+    return value.translate(_SPACES) if isinstance(value, str) else f"{value:.6g}"
 
 
-def write_tsv(path: str | PathLike, rows: Iterable[Row]) -> None:
-    """Writes a header and one tab-separated line a row, UTF-8, numbers to six digits, None as empty.
+def table_text(rows: Iterable[Row]) -> str:
+    """A header and one tab-separated line a row, numbers to six digits, None as empty.
 
-    Raises:
-      ValueError: for a name that holds a tab or a line break, before anything is written.
+    Tabs and line breaks within a name, which would break the table, become spaces.
     """
     lines = ["\t".join(Row._fields)]
-    for row in rows:
-        fields = [_field(value) for value in row]
-        if any(mark in field for field in fields for mark in "\t\r\n"):
-            raise ValueError(f"an entity name holds a tab or a line break: {row.entity1!r}, {row.entity2!r}")
-        lines.append("\t".join(fields))
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.write("\n".join(lines) + "\n")
+    lines += ["\t".join(map(_field, row)) for row in rows]
+    return "\n".join(lines) + "\n"

@@ -229,9 +229,7 @@ class Run(TaskRun):
             left, right, matching.score, jnp.asarray(open_rows), jnp.asarray(open_candidates)
         )
         table = alignment_rows(kgs, self.split, scorer, rows, candidates, confidence)
-        path = self.folder.path / "alignment.tsv"
-        if self.folder.writes:
-            alignment_table.write_tsv(path, table)
+        path = self.folder.write_text("alignment.tsv", alignment_table.table_text(table))
         return path, confidence
 
     def _confidence(self, params):

@@ -80,6 +80,8 @@ class TaskRun(abc.ABC):
             started = time.perf_counter()
             with signals.held() if signals else contextlib.nullcontext():
                 self._follow(trainer, progress, signals)
+                # A signal does not cut the last write short either.
+                self._checkpoints.wait()
             train_seconds = time.perf_counter() - started
         best = self._selected(progress)
         save_params(self.folder.path / BEST, best, {"method": self.settings.method})

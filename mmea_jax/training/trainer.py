@@ -1,5 +1,6 @@
 """The loop over stages and epochs. It knows stages, not methods."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -190,11 +191,9 @@ class Trainer:
         due = progress.epoch % self._options.evaluate_every == 0 or progress.epoch == stage.epochs
         if self._validate is None or not due:
             return None
-        try:
-            value, record = self._validate(progress.state.params, stage.inference), progress.records[-1]
-        except FloatingPointError as error:
-            where = f"{_place(stage, progress.epoch)}, step {int(progress.state.step):,}"
-            raise finite.NotFiniteError(where, "a validation score", _lower(stage)) from error
+        record = progress.records[-1]
+        with _scores(stage, progress, "a validation score"):
+            value = self._validate(progress.state.params, stage.inference)
         if record.best_valid_mrr is None or value > record.best_valid_mrr:
             record.best_valid_mrr, record.best_epoch = value, progress.epoch
             # A copy: the step donates its state's buffers.
@@ -212,7 +211,8 @@ class Trainer:
             return
         closed = pseudo_links.closed_entities(progress.pseudo)
         closed[self._links] = True
-        pairs = self._propose(progress.state.params, closed, stage.inference)
+        with _scores(stage, progress, "a score of the open entities"):
+            pairs = self._propose(progress.state.params, closed, stage.inference)
         progress.pseudo = pseudo_links.update(progress.pseudo, pairs, options.patience)
 
     def _next_stage(self, progress: Progress) -> None:
@@ -340,6 +340,16 @@ class Trainer:
         if options.max_steps:
             epochs = min(epochs, -(-options.max_steps // self._steps(stage)))
         return dataclasses.replace(stage, epochs=epochs)
+
+
+@contextlib.contextmanager
+def _scores(stage: Stage, progress: Progress, what: str) -> Iterator[None]:
+    """Names the place where scores are found not to be finite."""
+    try:
+        yield
+    except FloatingPointError as error:
+        where = f"{_place(stage, progress.epoch)}, step {int(progress.state.step):,}"
+        raise finite.NotFiniteError(where, what, _lower(stage)) from error
 
 
 def _place(stage: Stage, epoch: int) -> str:

@@ -180,7 +180,8 @@ class RunFolder:
         with disk_errors(file):
             self.path.mkdir(parents=True, exist_ok=True)
             try:
-                with unfinished.open("w", encoding="utf-8") as stream:
+                # JSON and RDF can escape halves of characters, which UTF-8 has no bytes for.
+                with unfinished.open("w", encoding="utf-8", errors="backslashreplace") as stream:
                     stream.write(text)
                     stream.flush()
                     os.fsync(stream.fileno())

@@ -1,5 +1,7 @@
 """Sizes are refused before memory is asked for, and the refusal says how much it would have been."""
 
+import bz2
+import gzip
 import io
 import json
 import pickle
@@ -16,6 +18,8 @@ from mmea_jax.data.formats.features import read_features
 from mmea_jax.data.formats.pickle_limits import check_memo
 from mmea_jax.data.formats.torch_archives import load_tensor
 from mmea_jax.data.names import read_translated
+from mmea_jax.data.own.rdf import read_rdf
+from mmea_jax.data.own.source import Source
 from mmea_jax.data.synthetic import generate
 from mmea_jax.errors import InputError
 
@@ -72,6 +76,16 @@ def test_a_file_whose_content_would_not_fit(tmp_path, small_memory):
     path.write_text(json.dumps([[0, ["a" * 60_000]]]))
     with pytest.raises(InputError, match=NEEDS) as error:
         read_translated(path, {0: 0})
+    assert error.value.file == path
+
+
+@pytest.mark.parametrize(("name", "pack"), [("a.nt.gz", gzip.compress), ("a.ttl.bz2", bz2.compress)])
+def test_packed_statements_that_unpack_to_more_than_the_memory(tmp_path, small_memory, name, pack):
+    path = tmp_path / name
+    path.write_bytes(pack(b"# nothing but a comment\n" * 100_000))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(InputError, match="and more bytes when unpacked, which " + NEEDS) as error:
+        read_rdf(path, Source("a"))
     assert error.value.file == path
 
 

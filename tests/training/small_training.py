@@ -1,5 +1,7 @@
 """A training of seconds on any devices, for tests that compare them."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 
@@ -8,9 +10,12 @@ from mmea_jax.data.synthetic import generate
 from mmea_jax.matching import gold_ranks, inner_product
 from mmea_jax.matching.similarity import Scorer
 from mmea_jax.models.mclea import Mclea
+from mmea_jax.training.checkpoints import Checkpoints
 from mmea_jax.training.embedder import Embedder
 from mmea_jax.training.inputs import make_inputs, modalities_of
 from mmea_jax.training.options import TrainOptions
+from mmea_jax.training.progress import Progress
+from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
 from mmea_jax.training.sharding import Sharding
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.trainer import Trainer
@@ -42,10 +47,23 @@ class Small:
         )
         self._inputs = inputs
 
-    def losses(self, progress, epochs: int) -> list[float]:
+    def losses(self, progress: Progress, epochs: int) -> list[float]:
         """Of so many further passes."""
         events = self.trainer.run(progress)
         return [next(events).terms["loss"] for _ in range(epochs)]
+
+    def save(self, progress: Progress, folder: Path) -> list[np.ndarray]:
+        """Writes a checkpoint; returns its arrays."""
+        arrays, meta = to_checkpoint(progress, self.sharding)
+        with Checkpoints(folder) as saved:
+            saved.save(int(progress.state.step), arrays, meta)
+        return plain(arrays)
+
+    def restore(self, folder: Path) -> Progress:
+        """What ``save`` left, on whatever devices."""
+        with Checkpoints(folder) as saved:
+            found = saved.restore(lambda meta: abstract_arrays(self.trainer, meta, self.sharding))
+        return from_checkpoint(*found[1:], self.sharding)
 
     def answers(self, params) -> dict[str, np.ndarray]:
         """Ranks of all links, and what they come from."""
@@ -59,12 +77,21 @@ class Small:
         return ranks | {"joint": np.asarray(left.joint)}
 
 
-def trained(devices: int) -> tuple[list[float], dict[str, np.ndarray]]:
-    """Losses of three passes, and the answers afterwards."""
+def trained(devices: int, folder: Path | None = None) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Losses of three passes, and the answers afterwards.
+
+    Args:
+      devices: as ``Sharding``.
+      folder: for a checkpoint, from which the last pass is to start.
+    """
     small = Small(devices)
     with small.sharding.active():
         progress = small.trainer.initial()
-        losses = small.losses(progress, 3)
+        losses = small.losses(progress, 2)
+        if folder:
+            small.save(progress, folder)
+            progress = small.restore(folder)
+        losses += small.losses(progress, 1)
         return losses, small.answers(progress.state.params)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmea_jax.training import finite
-from mmea_jax.training.options import TrainOptions
+from mmea_jax.training.options import IterativeOptions, TrainOptions
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.trainer import Trainer
 from tests.models.cases import inputs
@@ -15,6 +15,7 @@ from tests.models.cases import inputs
 N = 12
 LINKS = np.stack([np.arange(N), 40 + np.arange(N)], axis=1)
 POISON, EVERY = 3, -2
+NEVER = IterativeOptions()
 
 
 class Toy(nn.Module):
@@ -35,10 +36,10 @@ class Toy(nn.Module):
         return fit + other + jnp.sqrt(under), {"fit": fit, "other": other}
 
 
-def trainer(on_nan="stop", validate=None, epochs=3, **toy) -> Trainer:
+def trainer(on_nan="stop", validate=None, epochs=3, propose=None, iterative=NEVER, **toy) -> Trainer:
     stage = Stage("late", epochs, batch_size=4, learning_rate=1e-2)
-    options = TrainOptions(on_nan=on_nan, evaluate_every=1)
-    return Trainer(Toy(**toy), inputs(), (stage,), LINKS, options, 0, validate, None, (40, 40))
+    options = TrainOptions(on_nan=on_nan, evaluate_every=1, iterative=iterative)
+    return Trainer(Toy(**toy), inputs(), (stage,), LINKS, options, 0, validate, propose, (40, 40))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,15 @@ def test_validation_scores_that_are_not_finite_name_the_place():
 
     own = trainer(validate=validate, poison=-9)
     with pytest.raises(finite.NotFiniteError, match="stage late, epoch 1, step 3: a validation score"):
+        list(own.run(own.initial()))
+
+
+def test_proposals_from_scores_that_are_not_finite_name_the_place():
+    def propose(params, closed, flags):
+        raise FloatingPointError("scores hold NaN")
+
+    own = trainer(propose=propose, poison=-9, iterative=IterativeOptions(start=1))
+    with pytest.raises(finite.NotFiniteError, match="stage late, epoch 1, step 3: a score of the open"):
         list(own.run(own.initial()))
 
 

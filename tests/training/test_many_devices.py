@@ -13,7 +13,7 @@ import pytest
 from mmea_jax.errors import InputError
 from mmea_jax.training import processes
 from tests.flags import QUICK_COMPILE
-from tests.training.small_training import assert_alike, trained
+from tests.training.small_training import Small, assert_alike, trained
 
 REPOSITORY = Path(__file__).parents[2]
 _FLAGS = f"{QUICK_COMPILE} --xla_force_host_platform_device_count="
@@ -41,16 +41,18 @@ def test_eight_devices():
     assert "9 passed" in out
 
 
-def test_two_processes():
+def test_two_processes_and_what_they_saved_on_one(tmp_path):
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     program = str(Path(__file__).with_name("one_of_two_processes.py"))
-    both = [start(1, program, str(port), str(index)) for index in (0, 1)]
+    both = [start(1, program, str(port), str(index), str(tmp_path)) for index in (0, 1)]
     expected = trained(1)
     for process in both:
         losses, answers = json.loads(finish(process).splitlines()[-1])
         assert_alike(expected, (losses, {name: np.array(value) for name, value in answers.items()}))
+    one = Small(1)
+    np.testing.assert_allclose(one.losses(one.restore(tmp_path), 1), expected[0][2:], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

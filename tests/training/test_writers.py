@@ -120,6 +120,10 @@ def test_a_failed_write_keeps_the_old_file_and_no_rest(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "results.json").read_text()) == {"a": 1}
 
 
+def test_a_text_that_utf_8_cannot_hold_is_written_all_the_same(tmp_path):
+    assert RunFolder(tmp_path).write_text("a.tsv", "é\ud800\n").read_text("utf-8") == "é\\ud800\n"
+
+
 def test_log_writes_lines_and_nested_scalars(tmp_path):
     with RunFolder(tmp_path) as run:
         run.log({"stage": "only"})

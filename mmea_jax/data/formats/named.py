@@ -14,7 +14,8 @@ import numpy as np
 
 from mmea_jax.data import names as entity_names
 from mmea_jax.data.bags import attribute_bag, relation_bag
-from mmea_jax.data.formats.tables import decode, line_of, read_bytes
+from mmea_jax.data.bounds import read_within
+from mmea_jax.data.formats.tables import TIMES, decode, line_of, read_bytes
 from mmea_jax.data.knowledge_graphs import Bag, KnowledgeGraphs
 from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import ATTRIBUTE, CHAR, NAME, RELATION, VISUAL, Modality
@@ -105,7 +106,7 @@ def read_named(folder: Path) -> Named:
       InputError: one is missing, empty or malformed, or there are no links.
     """
     triples = tuple(read_lines(folder / f"rel_triples_{side}", "head relation tail") for side in _SIDES)
-    attributes = tuple(_attribute_lines(folder / f"attr_triples_{side}") for side in _SIDES)
+    attributes = tuple(attribute_lines(folder / f"attr_triples_{side}") for side in _SIDES)
     paths = _link_files(folder)
     if not paths:
         raise InputError(
@@ -180,12 +181,16 @@ def _fields(path: Path, content: bytes, count: int, expected: str) -> Iterable[t
         yield fields
 
 
-def _attribute_lines(path: Path) -> list[tuple[str, ...]]:
-    """Entity, attribute and value; the file and any value may be absent, and a value may hold tabs."""
+def attribute_lines(path: Path) -> list[tuple[str, ...]]:
+    """Entity, attribute and value; the file and any value may be absent, and a value may hold tabs.
+
+    Raises:
+      InputError: the file is not UTF-8, or a line lacks entity or attribute.
+    """
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(decode(path, path.read_bytes()).split("\n"), start=1):
+    for number, line in enumerate(decode(path, read_within(path, TIMES)).split("\n"), start=1):
         if not line.strip():
             continue
         entity, _, rest = line.rstrip("\r").partition("\t")

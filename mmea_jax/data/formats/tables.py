@@ -10,7 +10,7 @@ from mmea_jax.errors import InputError
 # What int() takes and no id should hold: '1_000' is a name, not a number.
 _NOT_IN_NUMBERS = b"_"
 # Memory that the lines and fields of a file take while it is read, in units of its size.
-_TIMES = 20
+TIMES = 20
 _LARGEST = np.iinfo(np.int64).max
 
 
@@ -21,7 +21,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
       InputError: the file is missing, cannot be read, or holds nothing but blanks.
     """
     try:
-        content = read_within(path, _TIMES)
+        content = read_within(path, TIMES)
     except OSError as error:
         there = ", ".join(sorted(p.name for p in path.parent.glob("*"))) or "nothing"
         raise InputError(

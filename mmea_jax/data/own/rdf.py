@@ -4,6 +4,7 @@ import bz2
 import gzip
 import logging
 import re
+import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import rdflib
 from rdflib.namespace import DC, DCTERMS, FOAF, OWL, RDF, RDFS, SKOS
 from rdflib.plugins.parsers.ntriples import W3CNTriplesParser
 
+from mmea_jax.data.bounds import check_unpacked
 from mmea_jax.data.own.source import Source
 from mmea_jax.errors import InputError
 
 SUFFIXES = {".nt": "nt", ".ntriples": "nt", ".ttl": "turtle", ".turtle": "turtle", ".n3": "n3"}
 SUFFIXES |= {".rdf": "xml", ".owl": "xml", ".xml": "xml"}
 _PACKED = {".gz": gzip.open, ".bz2": bz2.open}
+# Memory that parsed statements take, in units of the text's size; rdflib indexes all but N-Triples thrice.
+_TIMES, _TIMES_NT = 90, 16
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
 LABELS = frozenset(
     map(str, (RDFS.label, SKOS.prefLabel, SKOS.altLabel, FOAF.name, DC.title, DCTERMS.title))
@@ -120,15 +124,16 @@ def _parsed(path: Path) -> Iterable[Triple]:
     form = SUFFIXES[suffix_of(path)]
     opened = _PACKED.get(path.suffix.lower(), open)
     try:
+        check_unpacked(path, opened, _TIMES_NT if form == "nt" else _TIMES)
         with opened(path, "rb") as stream:
             return _ntriples(stream) if form == "nt" else _by_graph(stream, form, path)
     except InputError:
         raise
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"no readable file ({error.strerror or error})",
-            expected="an RDF file",
-            mend="correct the path",
+            f"no readable file ({getattr(error, 'strerror', None) or error})",
+            expected="an RDF file, as it is or packed as its name says",
+            mend="correct the path, or restore the file",
             file=path,
         ) from None
     # rdflib's parsers raise errors of many types.

@@ -56,7 +56,7 @@ def write_files(folder: RunFolder, kgs: KnowledgeGraphs, prediction: Prediction,
     names = kgs.entity_names
     rows = [*_table(prediction, names)]
     rows += alignment_table.seed_rows((names[i], names[j]) for i, j in known)
-    alignment_table.write_tsv(folder.path / ALIGNMENT, rows)
+    folder.write_text(ALIGNMENT, alignment_table.table_text(rows))
     partner = dict(known.tolist())
     pairs = zip(prediction.entities, prediction.counterparts, prediction.matched, strict=True)
     partner |= {int(one): int(two) for one, two, matched in pairs if matched}

@@ -146,4 +146,7 @@ def _config(config: ConfigDict | str | Path | None, seeds: str | Path | None) ->
 def _lines(seeds: str | Path | None) -> int:
     """How many links a file has, roughly; it only sets the number of passes."""
     path = Path(seeds) if seeds else None
-    return path.read_bytes().count(b"\n") if path is not None and path.is_file() else 0
+    if path is None or not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
