@@ -31,6 +31,7 @@ class Embeddings:
       confidence: float32[K, M], the weight of each modality, 0 for an absent one, summing to 1.
       distribution: joint Beta distributions, for methods that have them.
       support: of the neighbours' matches, where a comparison wants it.
+      weights: of the joint similarity and of each modality's, where a comparison weighs them; equal if none.
       modalities: names of the columns of ``confidence``. The order of ``modal`` says nothing: JAX sorts a
         dictionary's keys wherever it crosses a jit boundary.
     """
@@ -40,6 +41,7 @@ class Embeddings:
     confidence: Array
     distribution: Beta | None = None
     support: Support | None = None
+    weights: tuple[float, ...] = struct.field(pytree_node=False, default=())
     modalities: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     def ordered(self) -> dict[str, Array]:

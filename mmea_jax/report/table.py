@@ -56,6 +56,7 @@ def _heading(results: Record) -> Lines:
         + _fact("protocol", _protocol(protocol))
         + _fact("counts", _counts(counts))
         + _fact("modalities", _coverage(counts.get("modalities") or {}, protocol.get("simulated") or ()))
+        + _fact("weights", (f"{name} {w:.2f}" for name, w in (results.get("score_weights") or {}).items()))
     )
 
 

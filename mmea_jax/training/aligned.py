@@ -22,7 +22,7 @@ def embedded_pair(embeddings: Embeddings, names: Sequence[str], arrays: dict, fa
       embeddings: in the order of the entities.
       names: N names.
       arrays: ``side`` int8[N], ``ids`` int64[N] and ``seeds`` int32[L, 2].
-      facts: ``score``, ``temperature`` and ``threshold``.
+      facts: ``score`` and the ``weights`` it takes, ``temperature`` and ``threshold``.
     """
     arrays = arrays | {"joint": embeddings.joint, "confidence": embeddings.confidence}
     arrays |= {_MODAL + m: value for m, value in embeddings.modal.items()}
@@ -123,6 +123,7 @@ class AlignedGraphs:
             support=Support(jnp.asarray(rows), taken["support.columns"], taken["support.values"])
             if "support.columns" in taken
             else None,
+            weights=tuple(self._facts.get("weights", ())),
             modalities=self.modalities,
         )
 

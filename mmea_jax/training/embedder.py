@@ -25,10 +25,13 @@ class Embedder:
       model: with methods ``structure`` and ``embed``.
       inputs: of the model, placed where ``sharding`` says.
       sharding: where arrays lie; by default on one device. What is returned lies on every device.
+
+    Attributes:
+      weights: which all embeddings get, see ``Embeddings``.
     """
 
     def __init__(self, model: nn.Module, inputs: Inputs, sharding: Sharding | None = None):
-        self._inputs = inputs
+        self._inputs, self.weights = inputs, ()
         self._sharding = sharding or Sharding(1, model.num_entities)
 
         def structure(params, inputs):
@@ -52,7 +55,8 @@ class Embedder:
         inputs = with_capacity_for(self._inputs, blocks, self._sharding.parts)
         parts = [[self._embed(params, inputs, block, structure, flags) for block in own] for own in cut]
         sizes = [len(entities) for entities in entity_sets]
-        return [_joined(blocks, rows) for blocks, rows in zip(parts, sizes, strict=True)]
+        found = [_joined(blocks, rows) for blocks, rows in zip(parts, sizes, strict=True)]
+        return [embeddings.replace(weights=self.weights) for embeddings in found]
 
 
 def _joined(blocks: list, rows: int):

@@ -39,7 +39,8 @@ class TrainOptions:
 class MatchingOptions:
     """How embeddings are compared at inference."""
 
-    score: str = "joint"  # 'joint' | 'joint+modal' | 'joint+importance' | 'kl'
+    # 'joint' | 'joint+modal' | 'joint+importance' | 'joint+weighed' (by validation links) | 'kl'
+    score: str = "joint"
     consensus: int = 0  # rounds in which entities are compared by their neighbours' matches too; 0: none
     csls_k: int = 3  # neighbours of CSLS
     candidates: str = "test"  # 'test': test entities of the other side | 'all': every entity of it

@@ -1,5 +1,6 @@
 """An alignment run: its data, its trainer, and what it measures."""
 
+import functools
 import logging
 import time
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ from mmea_jax.training.inputs import make_inputs, modalities_of
 from mmea_jax.training.methods import make_model
 from mmea_jax.training.pivoting import pivot_report, pivot_split
 from mmea_jax.training.saving import abstract_arrays, from_checkpoint, to_checkpoint
-from mmea_jax.training.scores import check_score, make_scorer, matched_width
+from mmea_jax.training.score_weights import choose_weights, named_weights
+from mmea_jax.training.scores import WEIGHED, check_score, make_scorer, matched_width
 from mmea_jax.training.settings import Settings
 from mmea_jax.training.sharding import Sharding, on_devices
 from mmea_jax.training.stages import planned
@@ -94,7 +96,9 @@ class Run(TaskRun):
     @on_devices
     def align(self) -> Path:
         """Writes ``alignment.tsv`` from the weights that the work directory holds; returns its path."""
-        return self._write_alignment(self._load_params())[0]
+        params = self._load_params()
+        self._weigh(params)
+        return self._write_alignment(params)[0]
 
     def _data(self) -> tuple[KnowledgeGraphs, Split]:
         """The graphs, and the split that training follows."""
@@ -133,6 +137,18 @@ class Run(TaskRun):
         self.evaluate_seconds += time.perf_counter() - started
         self._validated = metrics(ranks["csls"]["l2r"])
         return self._validated["mrr"]
+
+    def _weigh(self, params) -> None:
+        """Chooses how much each modality counts, where the score weighs them and there are links for it."""
+        matching = self.settings.matching
+        if matching.score != WEIGHED or not len(self.split.valid):
+            return
+        started, sides = time.perf_counter(), with_distractors(self.split.valid, self.split.train, self.kgs)
+        embed = functools.partial(self._embed, params, flags=self.stages[-1].inference)
+        self._embed.weights = choose_weights(embed, sides, matching.csls_k)
+        shown = named_weights(self._embed.weights, self.model.modalities)
+        log.info("weights in the score: %s", ", ".join(f"{k} {v:.2f}" for k, v in shown.items()))
+        self.evaluate_seconds += time.perf_counter() - started
 
     def _propose(self, params, closed: np.ndarray, flags: Mapping) -> np.ndarray:
         """Mutual nearest neighbours, by CSLS of the joint similarity, among the entities not ``closed``."""
@@ -193,6 +209,7 @@ class Run(TaskRun):
 
     def _results(self, params) -> dict:
         """Everything that is measured on the test links, and the alignment table."""
+        self._weigh(params)
         started = time.perf_counter()
         settings, sides = self.settings, self._sides
         log.info("evaluating on %s test links", f"{len(self.split.test):,}")
@@ -207,6 +224,8 @@ class Run(TaskRun):
         answers = answers_of(sides, scorer, confidence.fitted.temperature)
         self.folder.write_text(EVALUATION, evaluation_table(self.kgs, answers))
         results["floors"] = self.floors
+        if self._embed.weights:
+            results["score_weights"] = named_weights(self._embed.weights, self.model.modalities)
         results["parameters"] = sum(x.size for x in jax.tree.leaves(params))
         if settings.train.pivot != "none":
             results["pivots"] = pivot_report(self.kgs, self.split, settings.train.pivot)
@@ -252,6 +271,7 @@ class Run(TaskRun):
 
     def _embedded(self, params) -> Embedded:
         kgs = self.kgs
+        self._weigh(params)
         sides = [kgs.entities(side) for side in (0, 1)]
         parts = self._compared(params, *sides, flags=self.stages[-1].inference)
         order = np.argsort(np.concatenate(sides))
@@ -259,6 +279,7 @@ class Run(TaskRun):
         confidence = self._confidence(params)[-1]
         facts = {
             "score": self.settings.matching.score,
+            "weights": self._embed.weights,
             "temperature": confidence.fitted.temperature,
             "threshold": confidence.threshold,
         }

@@ -3,13 +3,15 @@
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from mmea_jax.errors import InputError, closest
 from mmea_jax.matching import Scorer, concatenate_weighted
 from mmea_jax.models.embeddings import Embeddings, Support
 from mmea_jax.nn.beta import mean_statistics, natural_parameters
 
-SCORES = ("joint", "joint+modal", "joint+importance", "kl")
+WEIGHED = "joint+weighed"
+SCORES = ("joint", "joint+modal", "joint+importance", WEIGHED, "kl")
 
 
 def check_score(how: str, has_distribution: bool = True, consensus: int = 0) -> None:
@@ -42,31 +44,46 @@ def make_scorer(left: Embeddings, right: Embeddings, how: str, left_open=None, r
       left: embeddings of ``n`` entities of KG 1.
       right: of ``m`` entities of KG 2.
       how: ``joint`` (cosine of joint embeddings), ``joint+modal`` (plus the cosines of all modalities that
-        both have), ``joint+importance`` (these weighted by both entities' confidence), or ``kl``
-        (``−½[KL(p‖q) + KL(q‖p)]`` of the Betas). Where the embeddings carry a support, it is added to all
-        but the last.
+        both have), ``joint+importance`` (these weighted by both entities' confidence), ``joint+weighed``
+        (``joint+modal`` with the embeddings' ``weights``), or ``kl`` (``−½[KL(p‖q) + KL(q‖p)]`` of the
+        Betas). Where the embeddings carry a support, it is added to all but the last.
       left_open: optional bool[n], see ``Scorer``.
       right_open: optional bool[m].
     """
     if how == "kl":
         return _kl_scorer(left, right, left_open, right_open)
-    if how == "joint":
-        vectors = [e.joint for e in (left, right)]
-    else:
-        weights = [e.confidence for e in (left, right)]
-        if how == "joint+modal":
-            # Confidence is 0 exactly where, and only where, a modality is absent.
-            weights = [(w > 0).astype(w.dtype) for w in weights]
-        vectors = [
-            concatenate_weighted(e.joint, e.ordered(), w) for e, w in zip((left, right), weights, strict=True)
-        ]
+    vectors = [_compared(e, how) for e in (left, right)]
     scorer = Scorer(*vectors, left_open, right_open)
     return scorer if left.support is None else supported(scorer, left.support, right.support)
 
 
+def _compared(embeddings: Embeddings, how: str) -> Array:
+    """Vectors float32[K, ·] whose products are the scores."""
+    if how == "joint":
+        return embeddings.joint
+    joint, modal = side_weights(embeddings, how)
+    return concatenate_weighted(joint * embeddings.joint, embeddings.ordered(), modal)
+
+
+def side_weights(embeddings: Embeddings, how: str) -> tuple[float, Array]:
+    """Factors of ``K`` entities' joint vectors, and of their modal vectors float32[K, M].
+
+    What counts of a similarity is the product of both entities' factors; 0 for an absent modality.
+    """
+    confidence = embeddings.confidence
+    if how == "joint+importance":
+        return 1.0, confidence
+    # Confidence is 0 exactly where, and only where, a modality is absent.
+    present = (confidence > 0).astype(confidence.dtype)
+    if how != WEIGHED or not embeddings.weights:
+        return 1.0, present
+    joint, *modal = np.sqrt(np.array(embeddings.weights, np.float32))
+    return float(joint), present * jnp.array(modal)
+
+
 def similarities(how: str, modalities: int) -> int:
     """How many similarities of at most 1 a comparison adds up, of entities that have all modalities."""
-    return {"joint": 1, "joint+modal": 1 + modalities, "joint+importance": 2}[how]
+    return {"joint": 1, "joint+importance": 2}.get(how, 1 + modalities)
 
 
 def supported(scorer: Scorer, support: Support, candidates: Support) -> Scorer:

@@ -12,6 +12,7 @@ import mmea_jax
 from mmea_jax.errors import InputError
 from mmea_jax.report.table import results_table
 from mmea_jax.training import launch as launching
+from mmea_jax.training.aligned import AlignedGraphs
 from mmea_jax.training.identity import same_data
 from mmea_jax.training.run import Run
 from mmea_jax.training.settings import read_settings
@@ -127,12 +128,26 @@ def test_evaluation_alone_repeats_the_results(finished):
     assert make_run(folder).align() == folder / "alignment.tsv"
 
 
-@pytest.mark.parametrize(("score", "consensus"), [("joint+modal", 2), ("kl", 0)])
+@pytest.mark.parametrize(("score", "consensus"), [("joint+modal", 2), ("joint+importance", 0), ("kl", 0)])
 def test_every_score_is_available_at_inference(finished, tmp_path, score, consensus):
     folder, _ = finished
     run = make_run(tmp_path, matching__score=score, matching__consensus=consensus)
     run._load_params = lambda: params_of(folder)
     assert 0 < run.evaluate()["test"]["csls"]["l2r"]["mrr"] <= 1
+
+
+def test_weights_chosen_on_validation_links_serve_table_and_export_alike(finished, tmp_path):
+    params = params_of(finished[0])
+    run = make_run(tmp_path, matching__score="joint+weighed", matching__consensus=2)
+    run._load_params = lambda: params
+    weights = run.evaluate()["score_weights"]
+    assert set(weights) == {"joint", *run.model.modalities}
+    assert sum(weights.values()) == pytest.approx(len(weights))
+    table = alignment_table_of(tmp_path)
+    again = make_run(tmp_path, matching__score="joint+weighed", matching__consensus=2)
+    graphs = AlignedGraphs(again._embedded(params))
+    found = {row.entity1: (row.entity2, row.status) for row in graphs.align()}
+    assert found == {entity: (answer, status) for entity, (answer, _, status) in table.items()}
 
 
 def test_a_finished_run_prints_its_results_at_once(finished, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from mmea_jax.errors import InputError
 from mmea_jax.matching import topk
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.nn.beta import Beta, symmetric_kl
-from mmea_jax.training.scores import check_score, make_scorer
+from mmea_jax.training.scores import check_score, make_scorer, similarities
 
 MODALITIES = ("structure", "attribute")
 
@@ -58,6 +58,23 @@ def test_modal_part_weighs_each_modality_by_its_own_confidence():
         weight = left.confidence[:, k, None] * right.confidence[:, k]
         expected = expected + weight * (left.modal[m] @ right.modal[m].T)
     np.testing.assert_allclose(dense(make_scorer(left, right, "joint+importance")), expected, atol=1e-6)
+
+
+def test_weights_are_of_the_joint_similarity_and_of_each_modality():
+    left, right = draw(0, 7), draw(1, 9)
+    left.confidence[2] = (1, 0)  # without attributes
+    equal = dense(make_scorer(left, right, "joint+modal"))
+    np.testing.assert_allclose(dense(make_scorer(left, right, "joint+weighed")), equal, atol=1e-6)
+    left, right = (e.replace(weights=(0.5, 2.0, 0.0)) for e in (left, right))
+    expected = 0.5 * left.joint @ right.joint.T + 2 * left.modal["structure"] @ right.modal["structure"].T
+    np.testing.assert_allclose(dense(make_scorer(left, right, "joint+weighed")), expected, atol=1e-6)
+
+
+def test_no_comparison_exceeds_what_its_similarities_add_up_to():
+    e = draw(0, 7)
+    for how in ("joint", "joint+modal", "joint+importance", "joint+weighed"):
+        scores = dense(make_scorer(*(e.replace(weights=(0.5, 2.0, 0.5)),) * 2, how))
+        assert scores.max() <= similarities(how, 2) + 1e-5
 
 
 def test_kl_is_the_negative_symmetric_divergence():

@@ -8,6 +8,7 @@ import numpy as np
 from mmea_jax.data import KnowledgeGraphs
 from mmea_jax.data.own.values import is_value_word
 from mmea_jax.models.embeddings import Embeddings
+from mmea_jax.training.scores import side_weights
 from mmea_jax.vocabulary import ATTRIBUTE
 
 # Of each kind, as many as a reader takes in.
@@ -25,7 +26,7 @@ def score_parts(
       right: of ``m``.
       rows: int[p].
       columns: int[p].
-      how: ``joint``, ``joint+modal`` or ``joint+importance``.
+      how: any score but ``kl``.
 
     Returns:
       float32[p] by name: ``joint``, every modality that the score counts, and ``neighbours`` where the
@@ -37,10 +38,9 @@ def score_parts(
 
     parts = {JOINT: product(left.joint, right.joint)}
     if how != "joint":
-        weights = [np.asarray(e.confidence)[at] for e, at in ((left, rows), (right, columns))]
-        if how == "joint+modal":
-            weights = [(w > 0).astype(np.float32) for w in weights]
-        both = weights[0] * weights[1]
+        (one, of_left), (two, of_right) = (side_weights(e, how) for e in (left, right))
+        parts[JOINT] *= one * two
+        both = np.asarray(of_left)[rows] * np.asarray(of_right)[columns]
         modal = zip(left.ordered().items(), right.ordered().values(), strict=True)
         parts |= {m: both[:, k] * product(a, b) for k, ((m, a), b) in enumerate(modal)}
     if left.support is not None:
