@@ -9,7 +9,7 @@ from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.training.evaluate import Sides
 from mmea_jax.training.scores import WEIGHED, make_scorer
 
-# Of a modality, relative to the joint similarity.
+# Relative to the others' first, which is 1.
 _GRID = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 # A weight moves only for so much more MRR: a few hundred links tell smaller gains from chance badly.
 _LEAST_GAIN = 0.002
@@ -46,9 +46,10 @@ def choose_weights(
     best = (1.0,) * (len(left.modalities) + 1)
     for _ in range(_ROUNDS):
         before = best
-        for k in range(1, len(best)):
+        # The joint similarity last: where the modalities weigh well by themselves, it may have nothing to add.
+        for k in (*range(1, len(best)), 0):
             tried = [(*best[:k], weight, *best[k + 1 :]) for weight in _GRID]
-            top = max(tried, key=value)
+            top = max((weights for weights in tried if any(weights)), key=value)
             if value(top) > value(best) + _LEAST_GAIN:
                 best = top
         if best == before:
