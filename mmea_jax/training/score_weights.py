@@ -46,7 +46,7 @@ def choose_weights(
     best = (1.0,) * (len(left.modalities) + 1)
     for _ in range(_ROUNDS):
         before = best
-        # The joint similarity last: where the modalities weigh well by themselves, it may have nothing to add.
+        # The joint similarity last: beside well weighed modalities it may have nothing to add.
         for k in (*range(1, len(best)), 0):
             tried = [(*best[:k], weight, *best[k + 1 :]) for weight in _GRID]
             top = max((weights for weights in tried if any(weights)), key=value)
