@@ -31,7 +31,7 @@ def get_config(mode: str = "") -> ConfigDict:
             "absent": "masked",  # 'random': absent features are drawn and take part, as published
             "train_features": True,  # feature tables train along, as published
             "reciprocal": False,  # a relation vector of its own for questions about the head
-            "initial": 0.0,  # standard deviation of initial tables; 0: uniform in the scorer's range
+            "initial": 0.0,  # standard deviation of initial tables and projections; 0: the scorer's range
             "temperature": 2.0,  # T of the self-adversarial weights
             "n3": 0.0,  # weight of the N3 norm, for 1vsall
             "relation_prediction": 0.0,  # weight of predicting relations, for 1vsall

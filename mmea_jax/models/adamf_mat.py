@@ -50,7 +50,7 @@ class AdamfMat(nn.Module):
       train_features: whether the feature tables train along, as published.
       absent: ``masked`` out of the fusion, or filled with ``random`` features that take part, as published.
       reciprocal: whether a relation has a vector of its own for questions about the head.
-      initial: standard deviation of the initial tables; 0 for the scorer's own uniform range.
+      initial: standard deviation of the initial tables and projections; 0 for the scorer's own uniform range.
       temperature: of the self-adversarial weights.
       n3: weight of the N3 norm, for ``1vsall``.
       relation_prediction: weight of the cross-entropy over all relations that could join a triple's ends, for
@@ -102,7 +102,9 @@ class AdamfMat(nn.Module):
         }
         for name, (count, width, span) in shapes.items():
             setattr(self, name, self.param(name, self._initial(span), (count, width)))
-        self.project = {m: nn.Dense(rule.entity_width) for m in self.features}
+        # Where tables start small, so do the modalities: larger ones would speak for the entity at first.
+        small = {"kernel_init": nn.initializers.normal(self.initial)} if self.initial > 0 else {}
+        self.project = {m: nn.Dense(rule.entity_width, **small) for m in self.features}
         if self.features:
             self.fuse = AdaptiveFusion()
         if self.has_generators:
