@@ -15,13 +15,12 @@ from mmea_jax.host_memory import give_back
 from mmea_jax.matching import pseudo_links
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.sampled_graph import make_sampled
-from mmea_jax.nn.triples import count_swapped
 from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, held_parameters, make_hold
 from mmea_jax.training.inputs import with_capacity
-from mmea_jax.training.optimizer import make_optimizer
 from mmea_jax.training.options import TrainOptions
 from mmea_jax.training.progress import Event, Progress, StageRecord
+from mmea_jax.training.schedule import Schedule
 from mmea_jax.training.sharding import Sharding
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.steps import TrainState, make_run_steps
@@ -44,6 +43,10 @@ class Trainer:
       sides: number of entities of KG 1 and KG 2; bounds how many links iterative learning can add.
       sharding: where arrays lie; by default on one device. ``validate`` and ``propose`` get parameters as the
         training state has them (see ``Sharding.stripper``).
+
+    Attributes:
+      schedule: passes, steps and batches of the stages.
+      compile_seconds: spent compiling so far.
     """
 
     def __init__(
@@ -61,10 +64,11 @@ class Trainer:
     ):
         self._model, self._host_inputs = model, inputs
         self._links, self._options = np.asarray(links, np.int32), options
-        self._stages = tuple(self._capped(stage) for stage in stages)
         self._validate, self._propose = validate, propose
         self._key = jax.random.key(seed)
         self._capacity = min(sides) if options.iterative.start else len(links)
+        rows = inputs.triples.rows if any(stage.triple_batch for stage in stages) else None
+        self.schedule = Schedule(stages, self._links, options, self._capacity, rows, model.num_entities)
         self._sharding = sharding or Sharding(1, model.num_entities)
         self._placed_inputs: Inputs | None = None
         self._compiled = {}
@@ -73,7 +77,7 @@ class Trainer:
     @property
     def epochs(self) -> int:
         """Passes of all stages together."""
-        return sum(stage.epochs for stage in self._stages)
+        return self.schedule.epochs_before(len(self.schedule.stages))
 
     @property
     def key(self) -> list[int]:
@@ -90,8 +94,8 @@ class Trainer:
         Args:
           placed: whether tables are padded and split; otherwise it may be called for its shapes alone.
         """
-        stage = self._stages[0]
-        batch = self._batch(stage)
+        stage = self.schedule.stages[0]
+        batch = self.schedule.batch(stage)
         inputs = self._inputs(batch) if placed else self._capable(self._host_inputs, batch)
         pairs = jnp.asarray(self._links[:batch])
         made = self._sharding.made if placed else lambda function, *arguments: function(*arguments)
@@ -101,7 +105,9 @@ class Trainer:
 
         key = jax.random.fold_in(self._run_key() if placed else self._key, 0)
         params = made(jax.jit(init), key, inputs, pairs)
-        state = TrainState(jnp.zeros((), jnp.int32), params, made(self._optimizer(stage).init, params))
+        state = TrainState(
+            jnp.zeros((), jnp.int32), params, made(self.schedule.optimizer(stage).init, params)
+        )
         num_entities = self._model.num_entities
         return Progress(
             state,
@@ -112,20 +118,20 @@ class Trainer:
 
     def compile(self, progress: Progress) -> int:
         """Compiles the current stage's epoch; returns the bytes that a step needs on the device."""
-        stage = self._stages[progress.stage]
-        program = self._program(stage, progress)
+        stage = self.schedule.stages[progress.stage]
+        program = self.schedule.program(stage, progress.pseudo)
         if program not in self._compiled:
             started = time.perf_counter()
             pair_steps, batch = stage.batches(len(self._links))
             here = self._sharding
             run_steps = make_run_steps(
                 self._model,
-                self._optimizer(stage),
+                self.schedule.optimizer(stage),
                 dict(stage.flags),
                 pair_steps,
                 batch,
                 stage.last_batch(len(self._links)),
-                self._triple_batches(stage),
+                self.schedule.triple_batches(stage),
                 program[1],
                 skips=self._options.on_nan == "skip",
                 strip=here.stripper(progress.state.params),
@@ -134,7 +140,7 @@ class Trainer:
             inputs = self._inputs(batch + (program[1] or (0, 0))[1])
             arguments = (progress.state, inputs, *self._small(progress, np.int32(1), np.int32(1)))
             compiled = run_steps.lower(*arguments).compile()
-            self._compiled[program] = (compiled, inputs, self._steps(stage))
+            self._compiled[program] = (compiled, inputs, self.schedule.steps(stage))
             self.compile_seconds += time.perf_counter() - started
             give_back()
         analysis = self._compiled[program][0].memory_analysis()
@@ -142,12 +148,12 @@ class Trainer:
 
     def run(self, progress: Progress) -> Iterator[Event]:
         """Trains from ``progress`` on, which it updates in place; yields after every epoch."""
-        while progress.stage < len(self._stages):
-            stage = self._stages[progress.stage]
+        while progress.stage < len(self.schedule.stages):
+            stage = self.schedule.stages[progress.stage]
             while progress.epoch < stage.epochs:
                 yield self._epoch(stage, progress)
             self._select(progress)
-            if progress.stage + 1 == len(self._stages):
+            if progress.stage + 1 == len(self.schedule.stages):
                 return
             self._next_stage(progress)
 
@@ -157,9 +163,9 @@ class Trainer:
 
     def _epoch(self, stage: Stage, progress: Progress) -> Event:
         self.compile(progress)
-        run_steps, inputs, steps = self._compiled[self._program(stage, progress)]
-        steps = self._steps_left(progress, steps)
-        epoch = np.int32(self._epochs_before(progress) + progress.epoch)
+        run_steps, inputs, steps = self._compiled[self.schedule.program(stage, progress.pseudo)]
+        steps = self.schedule.steps_left(progress.records[-1].steps, steps)
+        epoch = np.int32(self.schedule.epochs_before(progress.stage) + progress.epoch)
         started = time.perf_counter()
         progress.state, terms = run_steps(
             progress.state, inputs, *self._small(progress, epoch, np.int32(steps))
@@ -206,7 +212,7 @@ class Trainer:
 
     def _round(self, stage: Stage, progress: Progress) -> None:
         """One round of iterative learning, where due. No gold label enters it."""
-        options, epoch = self._options.iterative, self._epochs_before(progress) + progress.epoch
+        options, epoch = self._options.iterative, self.schedule.epochs_before(progress.stage) + progress.epoch
         if not options.start or epoch < options.start or (epoch - options.start) % options.every:
             return
         closed = pseudo_links.closed_entities(progress.pseudo)
@@ -217,9 +223,9 @@ class Trainer:
 
     def _next_stage(self, progress: Progress) -> None:
         progress.stage, progress.epoch = progress.stage + 1, 0
-        stage = self._stages[progress.stage]
+        stage = self.schedule.stages[progress.stage]
         params = jax.tree.map(jnp.copy, progress.best)
-        opt_state = self._sharding.made(self._optimizer(stage).init, params)
+        opt_state = self._sharding.made(self.schedule.optimizer(stage).init, params)
         progress.state = TrainState(progress.state.step, params, opt_state, self._hold(stage, params))
         progress.records.append(StageRecord(stage.name))
 
@@ -227,13 +233,13 @@ class Trainer:
         """What the stage holds fast of the parameters that it begins with."""
         if not stage.hold:
             return None
-        rows = 2 * self._batch(stage)
+        rows = 2 * self.schedule.batch(stage)
         entities = np.unique(self._links).astype(np.int32)
         blocks = np.pad(entities, (0, -len(entities) % rows), constant_values=-1).reshape(-1, rows)
-        inputs = self._inputs(self._batch(stage))
+        inputs = self._inputs(self.schedule.batch(stage))
         if self._options.neighbours:
             # Once a stage the whole graph can be gone through.
-            inputs = self._capable(self._sharding.inputs(self._host_inputs), self._batch(stage))
+            inputs = self._capable(self._sharding.inputs(self._host_inputs), self.schedule.batch(stage))
         strip = self._sharding.stripper(params)
         return self._sharding.placed(
             make_hold(
@@ -252,42 +258,14 @@ class Trainer:
 
         A checkpoint is read into it; ``initial`` is that of the first stage.
         """
-        stage = self._stages[index]
+        stage = self.schedule.stages[index]
         hold = held_parameters(initial.params, stage.held) if index and stage.hold else None
         return TrainState(
             initial.step,
             initial.params,
-            jax.eval_shape(self._optimizer(stage).init, initial.params),
+            jax.eval_shape(self.schedule.optimizer(stage).init, initial.params),
             None if hold is None else Hold(hold, hold),
         )
-
-    def _batch(self, stage: Stage) -> int:
-        return stage.batches(len(self._links))[1]
-
-    def _triple_batches(self, stage: Stage) -> tuple[int, int] | None:
-        """Steps of a pass over the triples, swapped ones included, and triples of a step, where it is one."""
-        if not stage.triple_batch:
-            return None
-        rows = self._host_inputs.triples.rows
-        return stage.triple_batches(count_swapped(rows, self._links, self._model.num_entities))
-
-    def _apart(self, stage: Stage, progress: Progress) -> tuple[int, int] | None:
-        """Seed links, and pseudo-links of a step, where the stage keeps them apart and there are any."""
-        if not stage.pseudo_batch or not len(pseudo_links.accepted_links(progress.pseudo)):
-            return None
-        return len(self._links), min(stage.pseudo_batch, self._capacity - len(self._links))
-
-    def _program(self, stage: Stage, progress: Progress) -> tuple[str, tuple[int, int] | None]:
-        """What its compiled epoch is kept under: stages that differ in name alone, as cycles do, share it."""
-        alike = next(s for s in self._stages if dataclasses.replace(s, name=stage.name) == stage)
-        return alike.name, self._apart(stage, progress)
-
-    def _steps(self, stage: Stage) -> int:
-        """Optimizer steps of an epoch."""
-        return (self._triple_batches(stage) or stage.batches(len(self._links)))[0]
-
-    def _optimizer(self, stage: Stage) -> optax.GradientTransformation:
-        return make_optimizer(stage, stage.epochs * self._steps(stage))
 
     def _inputs(self, batch: int) -> Inputs:
         """On the devices."""
@@ -324,22 +302,6 @@ class Trainer:
         if self._sharding.mesh is None:
             return self._key
         return jax.random.wrap_key_data(self._sharding.copied(np.asarray(self.key, np.uint32)))
-
-    def _steps_left(self, progress: Progress, steps: int) -> int:
-        cap = self._options.max_steps
-        return min(steps, cap - progress.records[-1].steps) if cap else steps
-
-    def _epochs_before(self, progress: Progress) -> int:
-        return sum(stage.epochs for stage in self._stages[: progress.stage])
-
-    def _capped(self, stage: Stage) -> Stage:
-        """The stage under the run's caps."""
-        options = self._options
-        stage = dataclasses.replace(stage, batch_size=options.batch_size or stage.batch_size)
-        epochs = min(stage.epochs, options.max_epochs or stage.epochs)
-        if options.max_steps:
-            epochs = min(epochs, -(-options.max_steps // self._steps(stage)))
-        return dataclasses.replace(stage, epochs=epochs)
 
 
 @contextlib.contextmanager
