@@ -81,7 +81,7 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
             if run.sharding.parts == 1 and not stage.triple_batch:
                 pairs = links[: found["batch"]]
                 batch = trainer._inputs(len(pairs))
-                optimizer = trainer._optimizer(stage)
+                optimizer = trainer.schedule.optimizer(stage)
 
                 def one(state, inputs):
                     flags = dict(stage.flags)

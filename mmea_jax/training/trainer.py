@@ -9,7 +9,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from mmea_jax.host_memory import give_back
 from mmea_jax.matching import pseudo_links

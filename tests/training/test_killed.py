@@ -142,7 +142,7 @@ def test_killed_at_twenty_random_moments(kind, compiled, tmp_path):
         newest = max(checkpoints(folder), default=None)
         print(f"{kind}: killed {moment}, newest checkpoint {newest}", flush=True)
         assert (-1 if newest is None else newest) >= seen
-        # On a machine whose speed changes it may have come to its end before; then there is nothing to resume.
+        # Where the machine's speed changes it may have come to its end before: nothing is left to resume.
         ended = (folder / "results.json").exists()
         log = runs.finish(folder)
         assert resumed_at(log) == (None if ended else newest)
