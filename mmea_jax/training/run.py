@@ -78,7 +78,8 @@ class Run(TaskRun):
                 mend="leave out --config.train.neighbours",
             )
         self.sharding = Sharding(settings.train.devices, self.kgs.num_entities)
-        self._embed = Embedder(self.model, self.sharding.inputs(self.inputs), self.sharding)
+        inputs = self.sharding.inputs(self.inputs)
+        self._embed = Embedder(self.model, inputs, self.sharding, self._keeps_distributions())
         # Validation compares the embeddings alone: what is chosen there is how well they are trained.
         self._compared = self._embed
         if matching.consensus:
@@ -103,6 +104,10 @@ class Run(TaskRun):
         if train.pivot != "none":
             split = pivot_split(kgs, split, train.pivot, train.pivots)
         return kgs, split
+
+    def _keeps_distributions(self) -> bool:
+        """Whether embeddings come with their joint distributions, which exports write down."""
+        return True
 
     def _trainer(self) -> Trainer:
         train = self.settings.train

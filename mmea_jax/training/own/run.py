@@ -15,6 +15,7 @@ from mmea_jax.matching.decision import Decision, decide
 from mmea_jax.matching.evidence import Evidence, best_evidence, evidence_for, rivals, without_columns
 from mmea_jax.models.embeddings import Embeddings
 from mmea_jax.training.answers import EVALUATION, Answers, confidence_report, evaluation_table
+from mmea_jax.training.consensus import ConsensusEmbedder
 from mmea_jax.training.evaluate import measure, sides_of
 from mmea_jax.training.own.explain import score_parts
 from mmea_jax.training.own.measures import curve_report, gold_report
@@ -68,6 +69,10 @@ class OwnRun(Run):
         split, self._pivots = with_pivots(kgs, split)
         return kgs, split
 
+    def _keeps_distributions(self) -> bool:
+        # All entities of both graphs are embedded at once: what nothing reads would be gigabytes.
+        return self.settings.matching.score == "kl"
+
     def _results(self, params) -> dict:
         started = time.perf_counter()
         settings, kgs, split = self.settings, self.kgs, self.split
@@ -77,6 +82,8 @@ class OwnRun(Run):
         # Without gold links the held-out seeds are all there is; they chose the epoch, and results say so.
         sides = sides_of(split.test, kgs, settings.matching.candidates) if on_gold else self._selection_sides
         left, right = self._of(everyone, sides.left, sides.right)
+        # Matching needs the room.
+        del everyone
         head = header(settings, kgs, split, self.model.modalities)
         head["protocol"]["measured_on"] = "gold links" if on_gold else "held-out seeds, which chose the epoch"
         head["protocol"]["unsupervised"] = self._pivots is not None
@@ -92,7 +99,11 @@ class OwnRun(Run):
     def _everyone(self, params) -> list[Embeddings]:
         """Embeddings of all entities of either graph: one size, so that it compiles once."""
         sides = (self.kgs.entities(0), self.kgs.entities(1))
-        return self._compared(params, *sides, flags=self.stages[-1].inference)
+        found = self._compared(params, *sides, flags=self.stages[-1].inference)
+        if isinstance(self._compared, ConsensusEmbedder):
+            # It keeps both sides in one; nobody asks it again.
+            self._compared.forget()
+        return found
 
     def _of(self, everyone: list[Embeddings], *entity_sets: np.ndarray) -> list[Embeddings]:
         """The embeddings of int[·] entities of KG 1 and of KG 2."""
@@ -105,8 +116,9 @@ class OwnRun(Run):
         valid = self.split.valid
         closed = np.setdiff1d(known[:, 0], valid[:, 0]), np.setdiff1d(known[:, 1], valid[:, 1])
         rows, candidates = (np.setdiff1d(kgs.entities(k), closed[k]) for k in (0, 1))
-        left, right = self._of(everyone, rows, candidates)
-        scorer = csls_scorer(make_scorer(left, right, self.settings.matching.score), self._csls_k(rows))
+        # The scorer has vectors of its own, so that these copies go at once.
+        scorer = make_scorer(*self._of(everyone, rows, candidates), self.settings.matching.score)
+        scorer = csls_scorer(scorer, self._csls_k(rows))
         found = rivals(scorer)
         held_out = np.searchsorted(rows, valid[:, 0]), np.searchsorted(candidates, valid[:, 1])
         asked = np.flatnonzero(~np.isin(rows, known[:, 0]))
@@ -125,7 +137,11 @@ class OwnRun(Run):
         evidence, assigned = evidence.take(asked), assigned[asked]
         has = np.isfinite(evidence.score)
         probability = np.where(has, decision.model(evidence.features()), 0.0)
-        parts = score_parts(left, right, asked, evidence.columns, self.settings.matching.score)
+        pairs = (
+            np.searchsorted(kgs.entities(k), own)
+            for k, own in enumerate((rows[asked], candidates[evidence.columns]))
+        )
+        parts = score_parts(*everyone, *pairs, self.settings.matching.score)
         prediction = Prediction(
             rows[asked],
             np.where(has, candidates[evidence.columns], -1),
