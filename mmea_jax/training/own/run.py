@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from mmea_jax.data import KnowledgeGraphs, Split, load
-from mmea_jax.data.own import OWN
+from mmea_jax.data.own import MIN_SEEDS, OWN
 from mmea_jax.matching import csls_scorer, sinkhorn_assignment
 from mmea_jax.matching.decision import Decision, decide
 from mmea_jax.matching.evidence import Evidence, best_evidence, evidence_for, rivals, without_columns
@@ -66,7 +66,7 @@ class OwnRun(Run):
         kgs, split = load(self.settings.data)
         # Pivots are no knowledge: what they join is decided like everything else.
         self._known = np.concatenate([split.train, split.valid])
-        split, self._pivots = with_pivots(kgs, split)
+        split, self._pivots = with_pivots(kgs, split, self.settings.data.own.alone)
         return kgs, split
 
     def _keeps_distributions(self) -> bool:
@@ -86,7 +86,7 @@ class OwnRun(Run):
         del everyone
         head = header(settings, kgs, split, self.model.modalities)
         head["protocol"]["measured_on"] = "gold links" if on_gold else "held-out seeds, which chose the epoch"
-        head["protocol"]["unsupervised"] = self._pivots is not None
+        head["protocol"]["unsupervised"] = len(self._known) < MIN_SEEDS
         results = head | measure(kgs, sides, left, right, settings.matching) | results
         results["confidence"] = confidence_report(left, right)
         results["floors"] = self.floors
