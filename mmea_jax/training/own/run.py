@@ -11,6 +11,7 @@ import numpy as np
 from mmea_jax.data import KnowledgeGraphs, Split, load
 from mmea_jax.data.own import MIN_SEEDS, OWN
 from mmea_jax.matching import csls_scorer, sinkhorn_assignment
+from mmea_jax.matching.csls import relief_of_hidden
 from mmea_jax.matching.decision import Decision, decide
 from mmea_jax.matching.evidence import Evidence, best_evidence, evidence_for, rivals, without_columns
 from mmea_jax.models.embeddings import Embeddings
@@ -69,6 +70,11 @@ class OwnRun(Run):
         split, self._pivots = with_pivots(kgs, split, self.settings.data.own.alone)
         return kgs, split
 
+    @property
+    def _unsupervised(self) -> bool:
+        """Whether pairs stand in for seeds that are too few."""
+        return len(self._known) < MIN_SEEDS
+
     def _keeps_distributions(self) -> bool:
         # All entities of both graphs are embedded at once: what nothing reads would be gigabytes.
         return self.settings.matching.score == "kl"
@@ -86,7 +92,7 @@ class OwnRun(Run):
         del everyone
         head = header(settings, kgs, split, self.model.modalities)
         head["protocol"]["measured_on"] = "gold links" if on_gold else "held-out seeds, which chose the epoch"
-        head["protocol"]["unsupervised"] = len(self._known) < MIN_SEEDS
+        head["protocol"]["unsupervised"] = self._unsupervised
         results = head | measure(kgs, sides, left, right, settings.matching) | results
         results["confidence"] = confidence_report(left, right)
         results["floors"] = self.floors
@@ -118,14 +124,18 @@ class OwnRun(Run):
         rows, candidates = (np.setdiff1d(kgs.entities(k), closed[k]) for k in (0, 1))
         # The scorer has vectors of its own, so that these copies go at once.
         scorer = make_scorer(*self._of(everyone, rows, candidates), self.settings.matching.score)
+        held_out = np.searchsorted(rows, valid[:, 0]), np.searchsorted(candidates, valid[:, 1])
+        # Pairs that stand in for seeds are easier than others, so that too many of these would seem to have
+        # no counterpart; leaving the hidden ones low makes up for it (experiments/results/own_graphs.md).
+        relief = 0.0 if self._unsupervised else relief_of_hidden(scorer, *held_out, self._csls_k(rows))
         scorer = csls_scorer(scorer, self._csls_k(rows))
         found = rivals(scorer)
-        held_out = np.searchsorted(rows, valid[:, 0]), np.searchsorted(candidates, valid[:, 1])
         asked = np.flatnonzero(~np.isin(rows, known[:, 0]))
         decision = decide(
             found,
             *held_out,
             asked,
+            relief=relief,
             dangling=self._output.dangling,
             threshold=self._output.threshold,
         )
