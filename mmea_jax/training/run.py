@@ -66,7 +66,8 @@ class Run(TaskRun):
         self.floors = measure_floors(self.kgs, self.split) if len(self.split.test) else {}
         log.info("train-free Hits@1: %s", ", ".join(f"{k} {v:.3f}" for k, v in self.floors.items()))
         self.model = make_model(settings.method, settings.model, modalities, self.kgs.num_entities)
-        self.stages = planned(settings.stages, self.model, settings.train.cycles)
+        # As they are now that the data are known.
+        self.stages = planned(self.settings.stages, self.model, settings.train.cycles)
         matching = settings.matching
         has_distribution = getattr(self.model, "has_distribution", False)
         check_score(matching.score, has_distribution, matching.consensus)

@@ -21,7 +21,7 @@ from mmea_jax.training.evaluate import measure, sides_of
 from mmea_jax.training.own.explain import score_parts
 from mmea_jax.training.own.measures import curve_report, gold_report
 from mmea_jax.training.own.outputs import ALIGNMENT, Prediction, write_files
-from mmea_jax.training.own.seeds import with_pivots
+from mmea_jax.training.own.seeds import of_as_many_steps, with_pivots
 from mmea_jax.training.run import Run
 from mmea_jax.training.scores import make_scorer
 from mmea_jax.training.settings import Settings
@@ -67,7 +67,11 @@ class OwnRun(Run):
         kgs, split = load(self.settings.data)
         # Pivots are no knowledge: what they join is decided like everything else.
         self._known = np.concatenate([split.train, split.valid])
+        before = len(split.train)
         split, self._pivots = with_pivots(kgs, split, self.settings.data.own.alone)
+        if self._pivots:
+            stages = tuple(of_as_many_steps(own, before, len(split.train)) for own in self.settings.stages)
+            self.settings = dataclasses.replace(self.settings, stages=stages)
         return kgs, split
 
     @property

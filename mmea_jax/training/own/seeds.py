@@ -1,5 +1,6 @@
 """Pivots, the pairs of most similar names or images: in place of seeds, or beside them."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -9,7 +10,9 @@ from mmea_jax.data.own import MIN_SEEDS, MIN_VALID
 from mmea_jax.data.splits import digest
 from mmea_jax.data.streams import stream
 from mmea_jax.errors import InputError
+from mmea_jax.training.own.config import LEAST_EPOCHS
 from mmea_jax.training.pivoting import pivot_split
+from mmea_jax.training.stages import Stage
 from mmea_jax.vocabulary import CHAR, VISUAL
 
 log = logging.getLogger("mmea_jax")
@@ -110,6 +113,19 @@ def _count(kgs: KnowledgeGraphs) -> int:
     """How many pairs to take."""
     smaller = min(len(kgs.entities(side)) for side in (0, 1))
     return min(_MOST, max(MIN_SEEDS, round(_SHARE * smaller)))
+
+
+def of_as_many_steps(stage: Stage, before: int, after: int) -> Stage:
+    """The stage with about the steps that it was planned with, now that its passes are longer.
+
+    Args:
+      stage: planned for ``before`` training links.
+      before: links that were known then.
+      after: links that train.
+    """
+    steps = [stage.batches(max(1, links))[0] for links in (before, after)]
+    epochs = max(-(-stage.epochs * steps[0] // steps[1]), min(stage.epochs, LEAST_EPOCHS))
+    return dataclasses.replace(stage, epochs=epochs)
 
 
 def _on_both_sides(kgs: KnowledgeGraphs, modality: str) -> bool:

@@ -15,8 +15,9 @@ from mmea_jax.training.answers import Answers, evaluation_table
 from mmea_jax.training.own.explain import Explainer
 from mmea_jax.training.own.images import feature_file
 from mmea_jax.training.own.measures import gold_report
-from mmea_jax.training.own.seeds import with_pivots
+from mmea_jax.training.own.seeds import of_as_many_steps, with_pivots
 from mmea_jax.training.own.sssom import sssom_table
+from mmea_jax.training.stages import Stage
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def test_pairs_that_the_seeds_show_to_be_wrong_join_nothing(kgs):
     shifted = np.stack([kgs.links[:40, 0], np.roll(kgs.links[:40, 1], 1)], axis=1)
     split = split_of(shifted[:30], shifted[30:])
     assert with_pivots(kgs, split) == (split, None)
+
+
+def test_longer_passes_are_fewer_but_not_too_few():
+    stage = Stage("main", epochs=40, batch_size=100)
+    assert of_as_many_steps(stage, 90, 95).epochs == 40
+    assert of_as_many_steps(stage, 0, 200).epochs == 20
+    assert of_as_many_steps(stage, 90, 290).epochs == 14
+    assert of_as_many_steps(stage, 90, 5000).epochs == 12
+    # A cap of the user's stays.
+    assert of_as_many_steps(dataclasses.replace(stage, epochs=5), 90, 5000).epochs == 5
 
 
 def test_names_then_images_stand_in_for_seeds(kgs):
