@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     add("--image-model", metavar="MODEL", help="local path or identifier of the image encoder")
     add("--label", action="append", default=[], metavar="URI", help="a further predicate of names")
     add("--unsupervised", action="store_true", help="go on with fewer seeds than it takes, or with none")
+    add("--seeds-alone", action="store_true", help="train on nothing else; otherwise pairs of the most "
+        "similar names join, if the seeds show such pairs to be right")  # fmt: skip
     add("--lenient", action="store_true", help="leave out links that name no entity or contradict another")
     add("--one-to-one", action="store_true", help="give no entity of KG 2 to two of KG 1")
     add("--threshold", type=float, metavar="P", help="probability of a match; default: largest F1 on "
@@ -74,6 +76,7 @@ def run(argv: Sequence[str] | None = None) -> int:
                 image_model=asked.image_model,
                 labels=asked.label,
                 unsupervised=asked.unsupervised,
+                seeds_alone=asked.seeds_alone,
                 lenient=asked.lenient,
                 one_to_one=asked.one_to_one,
                 threshold=asked.threshold,

@@ -4,11 +4,13 @@
 of row ``i`` and ``c_j`` that of column ``j``: hubs, near to everything, lose.
 """
 
+import dataclasses
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from mmea_jax import partition
@@ -84,3 +86,29 @@ def csls_scorer(scorer: similarity.Scorer, k: int) -> similarity.Scorer:
     """
     rows, columns = neighbourhoods(scorer, k)
     return scorer.shifted(2.0, -rows, -columns)
+
+
+def relief_of_hidden(scorer: similarity.Scorer, rows: np.ndarray, gold: np.ndarray, k: int) -> np.ndarray:
+    """How much the CSLS of a row's other candidates rises once its gold column is not there.
+
+    A good counterpart is among the ``k`` neighbours whose mean a row's scores are measured against; a row
+    that has none is measured against lower ones.
+
+    Args:
+      scorer: as for ``csls_scorer``.
+      rows: int[p].
+      gold: int[p], their columns.
+      k: neighbours.
+
+    Returns:
+      float32[p], not negative.
+
+    Raises:
+      FloatingPointError: for a score that is NaN or infinite.
+    """
+    own = jax.tree.map(lambda x: jnp.asarray(x)[rows], scorer.left)
+    asked = dataclasses.replace(scorer, left=own, left_open=None, block_rows=None)
+    scores, columns = similarity.topk(asked, k + 1)
+    others = -np.sort(-np.where(columns == gold[:, None], -np.inf, scores), axis=1)
+    before, after = (np.asarray(mean_of_open(jnp.asarray(best[:, :k]))) for best in (scores, others))
+    return before - after

@@ -111,11 +111,24 @@ def threshold_curve(
     return Curve(probability[order][last], precision, recall, f1)
 
 
-def best_threshold(curve: Curve) -> float:
-    """Half-way between the last probability that F1 wants kept and the next one below."""
-    at = int(np.argmax(curve.f1))
-    below = curve.probability[at + 1] if at + 1 < len(curve.probability) else 0.0
-    return float((curve.probability[at] + below) / 2)
+def best_threshold(curve: Curve, links: int) -> float:
+    """The threshold of largest F1, as far as so many links can tell.
+
+    Of exact probabilities the best threshold is half of the F1 that it reaches (Lipton et al., 2014, arXiv
+    1402.1892). Of all thresholds whose F1 is within what one link changes, the one nearest to it is taken:
+    where links are few, the very largest F1 says more about these links than about the others.
+
+    Args:
+      curve: on held-out links.
+      links: how many they are.
+
+    Returns:
+      Half-way between the last probability that is kept and the next one below.
+    """
+    most = curve.f1.max()
+    below = np.append(curve.probability[1:], 0.0)
+    between = ((curve.probability + below) / 2)[curve.f1 >= most - 1 / links]
+    return float(between[np.argmin(np.abs(between - most / 2))])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +162,7 @@ def decide(
     gold: np.ndarray,
     open_rows: np.ndarray,
     *,
+    relief: np.ndarray | float = 0.0,
     dangling: float | None = None,
     threshold: float | None = None,
 ) -> Decision:
@@ -159,6 +173,7 @@ def decide(
       rows: int[k], rows of the held-out links, two at least.
       gold: int[k], their columns.
       open_rows: int[·], rows of which nothing is known; the share without counterpart is estimated on them.
+      relief: float32[k], see ``hidden_evidence``.
       dangling: that share, where it is known.
       threshold: where it is not to be chosen.
 
@@ -167,7 +182,7 @@ def decide(
     """
     if len(rows) < 2:
         raise ValueError("a decision needs two held-out links at least")
-    as_is, hidden = best_evidence(found).take(rows), hidden_evidence(found, rows, gold)
+    as_is, hidden = best_evidence(found).take(rows), hidden_evidence(found, rows, gold, relief)
     features = np.concatenate([as_is.features(), hidden.features()])
     has_gold = np.repeat([True, False], len(rows))
     correct = np.concatenate([as_is.columns == gold, np.zeros(len(rows), bool)])
@@ -179,7 +194,7 @@ def decide(
     weight = np.where(has_gold, 1 - dangling, dangling)
     probability = _cross_fitted(features, correct, weight, len(rows))
     curve = threshold_curve(probability, correct, has_gold, weight)
-    chosen = best_threshold(curve) if threshold is None else threshold
+    chosen = best_threshold(curve, len(rows)) if threshold is None else threshold
     return Decision(
         fit_logistic(features, correct, weight),
         chosen,

@@ -75,8 +75,13 @@ def best_evidence(found: Rivals) -> Evidence:
     return evidence_for(found, columns, found.row_scores[:, 0])
 
 
-def hidden_evidence(found: Rivals, rows: np.ndarray, gold: np.ndarray) -> Evidence:
-    """The same for int[k] ``rows`` from whom their int[k] ``gold`` column is hidden."""
+def hidden_evidence(
+    found: Rivals, rows: np.ndarray, gold: np.ndarray, relief: np.ndarray | float = 0.0
+) -> Evidence:
+    """The same for int[k] ``rows`` from whom their int[k] ``gold`` column is hidden.
+
+    ``relief`` float32[k] is what their scores rise by without it (`csls.relief_of_hidden`).
+    """
     scores, columns = found.row_scores[rows], found.row_columns[rows]
     others = columns != gold[:, None]
     # The first two that are not gold.
@@ -84,7 +89,8 @@ def hidden_evidence(found: Rivals, rows: np.ndarray, gold: np.ndarray) -> Eviden
     scores = np.where(np.take_along_axis(others, order, 1), np.take_along_axis(scores, order, 1), -np.inf)
     columns = np.take_along_axis(columns, order, 1)
     second = scores[:, 1] if scores.shape[1] > 1 else np.full(len(rows), -np.inf, np.float32)
-    return _evidence(found, rows, columns[:, 0], scores[:, 0], columns[:, -1], second)
+    relief = np.float32(relief)
+    return _evidence(found, rows, columns[:, 0], scores[:, 0] + relief, columns[:, -1], second + relief)
 
 
 def evidence_for(found: Rivals, columns: np.ndarray, scores: np.ndarray) -> Evidence:

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from mmea_jax import partition
 from mmea_jax.matching import similarity
 
-# Scores that may be kept: 576 MB of them.
-MAX_HELD_SCORES = 12_000 * 12_000
+# Scores that may be kept: 900 MB of them, as all links of DBP15K have. Each look at them would otherwise
+# multiply anew, ten times in an evaluation.
+MAX_HELD_SCORES = 15_000 * 15_000
 
 
 def held_block(left: jax.Array, right: jax.Array) -> jax.Array:

@@ -30,8 +30,10 @@ section { padding: 18px 20px; margin: 18px 0; }
 img { max-width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; }
 th, td { text-align: left; padding: 4px 10px; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
+td { overflow-wrap: anywhere; min-width: 8em; } td:not(.number):has(+ td.number) { min-width: 12em; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; } pre { font-size: 12px; overflow-x: auto; margin: 0; }
+td.number, th.number { min-width: 0; padding: 4px 7px; }
+pre { font-size: 12px; overflow-x: auto; margin: 0; }
 """.strip()
 
 

@@ -217,7 +217,10 @@ def _calibration(found: Record) -> Iterable[str]:
 
 def _pivots(found: Record) -> Iterable[str]:
     if found:
-        yield f"{found.get('count', 0):,} {found.get('modality', '')} pairs instead of seed links"
+        how = "beside" if "checked" in found else "instead of"
+        yield f"{found.get('count', 0):,} {found.get('modality', '')} pairs {how} seed links"
+    if "checked" in found:
+        yield f"{found['right']:,} of {found['checked']:,} that the seeds tell of are right"
     if "precision" in found:
         yield f"precision {_share(found['precision'])} (measured afterwards, used for nothing)"
 

@@ -40,12 +40,16 @@ class ConsensusEmbedder:
         found = self._all(params, flags or {})
         return [_rows(found, own) for own in entity_sets]
 
+    def forget(self) -> None:
+        """Frees what is kept for the parameters that were asked for last."""
+        self._known = None
+
     def _all(self, params, flags: Mapping) -> Embeddings:
         """All entities; kept for the parameters that were asked for last."""
         known, flags = self._known, (dict(flags), self._embed.weights)
         if known is None or known[0] is not params or known[1] != flags:
             # Two at a time would need the memory twice.
-            self._known = None
+            self.forget()
             (found,) = self._embed(params, np.arange(self._num_entities), flags=flags[0])
             self._known = params, flags, found.replace(support=self._support(found))
         return self._known[2]

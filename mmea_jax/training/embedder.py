@@ -25,12 +25,20 @@ class Embedder:
       model: with methods ``structure`` and ``embed``.
       inputs: of the model, placed where ``sharding`` says.
       sharding: where arrays lie; by default on one device. What is returned lies on every device.
+      distributions: whether to return the joint distributions of methods that have them. They are a third of
+        all that there is to keep, and only the comparison by divergence asks for them.
 
     Attributes:
       weights: which all embeddings get, see ``Embeddings``.
     """
 
-    def __init__(self, model: nn.Module, inputs: Inputs, sharding: Sharding | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        sharding: Sharding | None = None,
+        distributions: bool = True,
+    ):
         self._inputs, self.weights = inputs, ()
         self._sharding = sharding or Sharding(1, model.num_entities)
 
@@ -38,7 +46,8 @@ class Embedder:
             return model.apply(params, inputs, method="structure")
 
         def embed(params, inputs, entities, structure, flags):
-            return model.apply(params, inputs, entities, structure, **dict(flags), method="embed")
+            found = model.apply(params, inputs, entities, structure, **dict(flags), method="embed")
+            return found if distributions else found.replace(distribution=None)
 
         self._structure = jax.jit(structure, out_shardings=self._sharding.everywhere)
         self._embed = jax.jit(embed, static_argnums=4, out_shardings=self._sharding.everywhere)

@@ -68,7 +68,8 @@ class Run(TaskRun):
         self.floors = measure_floors(self.kgs, self.split) if len(self.split.test) else {}
         log.info("train-free Hits@1: %s", ", ".join(f"{k} {v:.3f}" for k, v in self.floors.items()))
         self.model = make_model(settings.method, settings.model, modalities, self.kgs.num_entities)
-        self.stages = planned(settings.stages, self.model, settings.train.cycles)
+        # As they are now that the data are known.
+        self.stages = planned(self.settings.stages, self.model, settings.train.cycles)
         matching = settings.matching
         has_distribution = getattr(self.model, "has_distribution", False)
         check_score(matching.score, has_distribution, matching.consensus)
@@ -80,7 +81,8 @@ class Run(TaskRun):
                 mend="leave out --config.train.neighbours",
             )
         self.sharding = Sharding(settings.train.devices, self.kgs.num_entities)
-        self._embed = Embedder(self.model, self.sharding.inputs(self.inputs), self.sharding)
+        inputs = self.sharding.inputs(self.inputs)
+        self._embed = Embedder(self.model, inputs, self.sharding, self._keeps_distributions())
         # Validation compares the embeddings alone: what is chosen there is how well they are trained.
         self._compared = self._embed
         if matching.consensus:
@@ -107,6 +109,10 @@ class Run(TaskRun):
         if train.pivot != "none":
             split = pivot_split(kgs, split, train.pivot, train.pivots)
         return kgs, split
+
+    def _keeps_distributions(self) -> bool:
+        """Whether embeddings come with their joint distributions, which exports write down."""
+        return True
 
     def _trainer(self) -> Trainer:
         train = self.settings.train

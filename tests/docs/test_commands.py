@@ -14,6 +14,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from mmea_jax import main
+from mmea_jax.training.completion.settings import read_completion_settings
+from mmea_jax.training.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,7 +53,10 @@ def config_from(arguments):
         warnings.simplefilter("ignore", DeprecationWarning)
         rest = values(argv)
         assert len(rest) == 1, f"unexpected {rest[1:]}"
-        return values.config
+    # What a run checks before it looks at any data: names, ranges, and which options go together.
+    read = read_completion_settings if values.config.get("task") == "completion" else read_settings
+    read(values.config)
+    return values.config
 
 
 @pytest.fixture(autouse=True)

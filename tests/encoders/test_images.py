@@ -1,14 +1,18 @@
 """Images to vectors: the encoder, files that are missing or damaged, the command."""
 
+from urllib.parse import quote
+
 import numpy as np
 import pytest
 
 from mmea_jax.data import load
 from mmea_jax.data.formats.features import read_features
+from mmea_jax.data.own.images import visual_features
 from mmea_jax.encoders.image_encoder import ImageEncoder
 from mmea_jax.encoders.image_files import image_files
 from mmea_jax.encoders.images import main
 from mmea_jax.errors import InputError
+from mmea_jax.training.own.images import feature_file
 
 
 def arguments(model, tmp_path, *more):
@@ -142,6 +146,25 @@ def test_the_command_masks_and_lists_what_is_absent(tiny_vision, tiny, picture, 
     own, _ = ImageEncoder(str(tiny_vision)).encode(sorted((tmp_path / "pictures" / "0").iterdir()), cache)
     mean = (own[0] + own[1]) / 2
     np.testing.assert_allclose(read_features(out).vectors[0], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["folder", "table"])
+def test_pictures_of_graphs_of_ones_own_become_features(tiny_vision, picture, tmp_path, form):
+    for seed, key in enumerate(("x", "y")):
+        picture(f"{quote(f'http://a/{key}', safe='')}.png", seed)
+    source = tmp_path / "pictures"
+    if form == "table":
+        rows = [f"http://a/{key},pictures/{quote(f'http://a/{key}', safe='')}.png" for key in "xy"]
+        source = tmp_path / "images.csv"
+        source.write_text("\n".join(["entity,path", *rows, "http://a/z,pictures/none.png"]) + "\n")
+    file = feature_file(source, 1, tmp_path / "out", str(tiny_vision))
+    found, notes = visual_features(
+        (str(file), ""), ({f"http://a/{key}": i for i, key in enumerate("xyz")}, {}), 3
+    )
+    assert found.present.tolist() == [True, True, False]
+    assert not notes
+    absent = (tmp_path / "out" / "features" / "images_1.npz.absent.tsv").read_text()
+    assert absent.startswith("http://a/z\t" if form == "table" else "")
 
 
 def test_no_readable_image_at_all_is_an_error(tiny_vision, tmp_path, capsys):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmea_jax.matching import Scorer
+from mmea_jax.matching import Scorer, csls_scorer
 from mmea_jax.matching.calibration import expected_calibration_error
+from mmea_jax.matching.csls import relief_of_hidden
 from mmea_jax.matching.decision import (
     best_threshold,
     decide,
@@ -58,6 +59,23 @@ def test_evidence_is_what_the_dense_matrix_says():
         order = np.argsort(-row, kind="stable")
         assert (hidden.columns[k], hidden.runner_up[k]) == tuple(order[:2])
         assert hidden.margin[k] == pytest.approx(row[order[0]] - row[order[1]], abs=1e-5)
+
+
+def test_a_hidden_counterpart_is_no_neighbour_of_csls():
+    scorer, gold = world(0.3, shared=30, own=9)
+    scores, k = dense(scorer), 3
+    rows = np.flatnonzero(gold >= 0)[:12]
+    relief = relief_of_hidden(scorer, rows, gold[rows], k)
+    hidden = hidden_evidence(rivals(csls_scorer(scorer, k)), rows, gold[rows], relief)
+    near_columns = np.sort(scores, axis=0)[-k:].mean(axis=0)
+    for at, i in enumerate(rows):
+        others = np.delete(np.arange(scores.shape[1]), gold[i])
+        csls = 2 * scores[i, others] - np.sort(scores[i, others])[-k:].mean() - near_columns[others]
+        assert hidden.columns[at] == others[csls.argmax()]
+        assert hidden.score[at] == pytest.approx(csls.max(), abs=1e-5)
+        assert hidden.margin[at] == pytest.approx(np.diff(np.sort(csls)[-2:])[0], abs=1e-5)
+    assert (relief > 0).any()
+    assert (relief >= 0).all()
 
 
 def test_evidence_for_a_candidate_that_is_not_the_best():
@@ -114,7 +132,7 @@ def test_the_curve_counts_what_is_kept():
     np.testing.assert_allclose(curve.precision, [1, 2 / 3, 1 / 2])
     np.testing.assert_allclose(curve.recall, [1 / 3, 2 / 3, 2 / 3])
     np.testing.assert_allclose(curve.f1, [1 / 2, 2 / 3, 4 / 7])
-    assert best_threshold(curve) == pytest.approx(0.55)
+    assert best_threshold(curve, 1000) == pytest.approx(0.55)
     quality = verdict_quality(probability, correct, has_gold, 0.85)
     assert quality["precision"] == 1
     assert quality["recall"] == pytest.approx(1 / 3)
@@ -122,12 +140,27 @@ def test_the_curve_counts_what_is_kept():
     assert quality["no_match_recall"] == 1
 
 
+def test_few_links_choose_a_threshold_near_half_of_f1():
+    """One link more or less moves the largest F1 anywhere; the choice stays where exact ones would be."""
+    probability = np.array([0.9, 0.8, 0.7, 0.5, 0.45, 0.4, 0.1])
+    correct = np.array([1, 1, 1, 1, 0, 0, 1], bool)
+    curve = threshold_curve(probability, correct, np.ones(7, bool), np.ones(7))
+    assert best_threshold(curve, 1000) == pytest.approx(0.475)
+    assert curve.f1.argmax() == 3
+    few = threshold_curve(probability[[0, 1, 2, 6]], correct[[0, 1, 2, 6]], np.ones(4, bool), np.ones(4))
+    assert few.f1.argmax() == 3
+    assert best_threshold(few, 1000) == pytest.approx(0.05)
+    assert best_threshold(few, 4) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize(("shared", "own"), [(900, 90), (500, 500)])
-def test_probability_is_calibrated_whatever_the_share_without_counterpart(shared, own):
+@pytest.mark.parametrize("csls", [False, True])
+def test_probability_is_calibrated_whatever_the_share_without_counterpart(shared, own, csls):
     scorer, gold = world(0.45, shared, own)
     held_out, rest = np.arange(200), np.arange(200, shared + own)
-    found = rivals(scorer)
-    decision = decide(found, held_out, gold[held_out], rest)
+    relief = relief_of_hidden(scorer, held_out, gold[held_out], 3) if csls else 0.0
+    found = rivals(csls_scorer(scorer, 3) if csls else scorer)
+    decision = decide(found, held_out, gold[held_out], rest, relief=relief)
     share = own / len(rest)
     assert decision.dangling == pytest.approx(share, abs=0.12)
     evidence = best_evidence(found).take(rest)

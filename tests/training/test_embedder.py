@@ -54,6 +54,16 @@ def test_embeddings_do_not_depend_on_who_else_is_asked_for(setting):
         assert found.support is None
 
 
+def test_distributions_are_left_out_where_nothing_reads_them(setting):
+    world, inputs, model, params, _ = setting
+    entities = world.links[:5, 0]
+    (whole,) = Embedder(model, inputs)(params, entities)
+    (found,) = Embedder(model, inputs, distributions=False)(params, entities)
+    assert whole.distribution is not None
+    assert found.distribution is None
+    np.testing.assert_array_equal(found.joint, whole.joint)
+
+
 def test_consensus_adds_the_support_of_the_asked_candidates_to_every_score(setting):
     world, inputs, model, params, alone = setting
     plain = Embedder(model, inputs)

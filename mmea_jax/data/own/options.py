@@ -22,3 +22,4 @@ class OwnOptions:
     labels: tuple[str, ...] = ()  # further predicates whose values are names
     lenient: bool = False  # leave out links that name strangers or contradict, instead of refusing them
     few: bool = False  # go on with fewer seeds than it takes, or with none
+    alone: bool = False  # train on the seeds alone, even where pairs of similar names would join them

@@ -6,7 +6,7 @@ from mmea_jax.data.own import OWN
 from mmea_jax.training.defaults import base_config
 
 # Passes over the seeds, of one step up to 2,048 of them; more seeds give more steps a pass.
-_EPOCHS, _LEAST_EPOCHS, _BATCH = 40, 12, 2048
+_EPOCHS, LEAST_EPOCHS, _BATCH = 40, 12, 2048
 
 
 def own_config(seeds: int = 0) -> ConfigDict:
@@ -35,7 +35,7 @@ def own_config(seeds: int = 0) -> ConfigDict:
     )
     config.stages.main = ConfigDict(
         {
-            "epochs": max(_LEAST_EPOCHS, _EPOCHS // max(1, -(-seeds // _BATCH))),
+            "epochs": max(LEAST_EPOCHS, _EPOCHS // max(1, -(-seeds // _BATCH))),
             "learning_rate": 3e-3,
             "weight_decay": 1e-2,
             "warmup": 0.1,

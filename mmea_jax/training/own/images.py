@@ -53,7 +53,8 @@ def feature_file(location: str | Path | None, side: int, out: Path, model: str |
             mend="add --image-model MODEL (needs pip install -e '.[features]'), or give features",
             file=path,
         )
-    return _encoded(path, target, model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return _encoded(_plain_table(listed, path, target.parent / f"images_{side}.tsv"), target, model)
 
 
 def _stacked(listed: list[list[str]], table: Path) -> Features:
@@ -78,11 +79,20 @@ def _stacked(listed: list[list[str]], table: Path) -> Features:
     return Features(tuple(row[0] for row in listed), np.stack(vectors))
 
 
+def _plain_table(listed: list[list[str]], source: Path, target: Path) -> Path:
+    """The table as the encoder reads it: tabs, no heading, paths from the root; a folder as it is."""
+    if source.is_dir():
+        return source
+    lines = ["\t".join([key, *(str((source.parent / p).resolve()) for p in paths if p)])
+             for key, *paths in listed]  # fmt: skip
+    target.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return target
+
+
 def _encoded(source: Path, target: Path, model: str) -> Path:
     # Imported here: most runs have no pictures to encode.
     from mmea_jax.encoders import images
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     log.info("encoding the pictures of %s with %s", source, model)
     if images.main(["--encoder", model, "--images", str(source), "--out", str(target)]):
         raise InputError(

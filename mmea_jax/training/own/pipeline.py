@@ -66,6 +66,7 @@ def align_graphs(
     image_model: str | None = None,
     labels: Sequence[str] = (),
     unsupervised: bool = False,
+    seeds_alone: bool = False,
     lenient: bool = False,
     one_to_one: bool = False,
     threshold: float | None = None,
@@ -87,6 +88,7 @@ def align_graphs(
       image_model: path or identifier of the image encoder, where pictures are to be encoded.
       labels: further predicates whose values are names.
       unsupervised: go on, by similar names or images, with fewer seeds than it takes.
+      seeds_alone: train on the seeds alone, even where pairs of similar names would join them.
       lenient: leave out links that name no entity or contradict another, instead of refusing them.
       one_to_one: give no entity of KG 2 to two of KG 1.
       threshold: probability from which on a pair is a match; None for the one of largest F1.
@@ -109,7 +111,7 @@ def align_graphs(
     own = config.data.own
     own.left, own.right, own.seeds = str(left), str(right), str(seeds or "")
     own.gold, own.labels, own.lenient = str(gold or ""), tuple(labels), lenient
-    own.few = unsupervised or seeds is None
+    own.few, own.alone = unsupervised or seeds is None, seeds_alone
     files = [str(feature_file(image, k, out, image_model) or "") for k, image in enumerate(images, start=1)]
     own.images_left, own.images_right = files
     output = OutputOptions(one_to_one, threshold, dangling)

@@ -15,8 +15,9 @@ from mmea_jax.training.answers import Answers, evaluation_table
 from mmea_jax.training.own.explain import Explainer
 from mmea_jax.training.own.images import feature_file
 from mmea_jax.training.own.measures import gold_report
-from mmea_jax.training.own.seeds import with_pivots
+from mmea_jax.training.own.seeds import of_as_many_steps, with_pivots
 from mmea_jax.training.own.sssom import sssom_table
+from mmea_jax.training.stages import Stage
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,40 @@ def split_of(train, valid=()):
     return Split("own", *parts, sha256="")
 
 
-def test_enough_seeds_stay_alone(kgs):
+def test_enough_seeds_stay_alone_if_asked(kgs):
     split = split_of(kgs.links[:25], kgs.links[25:35])
+    assert with_pivots(kgs, split, alone=True) == (split, None)
+
+
+def test_pairs_of_similar_names_join_seeds_that_show_them_to_be_right():
+    kgs = generate(SyntheticOptions(entities=120, name_noise=0.05))
+    split = split_of(kgs.links[:25], kgs.links[25:35])
+    found, report = with_pivots(kgs, split)
+    joined = found.train[25:]
+    assert report["modality"] == "char"
+    assert report["count"] == len(joined) > 0
+    assert report["right"] >= 0.9 * report["checked"] > 0
+    np.testing.assert_array_equal(found.train[:25], split.train)
+    np.testing.assert_array_equal(found.valid, split.valid)
+    # What validates is never trained on, not even with a wrong counterpart.
+    assert not np.isin(joined, kgs.links[:35]).any()
+    assert "train too" in found.name
+
+
+def test_pairs_that_the_seeds_show_to_be_wrong_join_nothing(kgs):
+    shifted = np.stack([kgs.links[:40, 0], np.roll(kgs.links[:40, 1], 1)], axis=1)
+    split = split_of(shifted[:30], shifted[30:])
     assert with_pivots(kgs, split) == (split, None)
+
+
+def test_longer_passes_are_fewer_but_not_too_few():
+    stage = Stage("main", epochs=40, batch_size=100)
+    assert of_as_many_steps(stage, 90, 95).epochs == 40
+    assert of_as_many_steps(stage, 0, 200).epochs == 20
+    assert of_as_many_steps(stage, 90, 290).epochs == 14
+    assert of_as_many_steps(stage, 90, 5000).epochs == 12
+    # A cap of the user's stays.
+    assert of_as_many_steps(dataclasses.replace(stage, epochs=5), 90, 5000).epochs == 5
 
 
 def test_names_then_images_stand_in_for_seeds(kgs):
