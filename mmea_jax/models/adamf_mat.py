@@ -13,6 +13,7 @@ from mmea_jax.losses.one_to_all import n3, one_to_all
 from mmea_jax.losses.self_adversarial import self_adversarial
 from mmea_jax.nn.adaptive_fusion import AdaptiveFusion, Generator
 from mmea_jax.nn.completion_inputs import CompletionInputs
+from mmea_jax.nn.filling import filled_table
 from mmea_jax.nn.negatives import Corrupted, corrupt
 from mmea_jax.nn.scorers import TripleScorer, make_scorer
 from mmea_jax.vocabulary import STRUCTURE
@@ -190,7 +191,7 @@ class AdamfMat(nn.Module):
         for m in self.features:
             features, own = inputs.features[m], inputs.present[m]
             if self.absent == "random":
-                features = _filled(features, own)
+                features = filled_table(features, own)
                 own = jnp.ones_like(own)
             if self.train_features:
                 features = self.param(f"features_{m}", lambda _, x=features: x)
@@ -302,13 +303,3 @@ def score_all(
         back = tables.relations[relation + num_relations]
         return rule.all_tails(entity, back, tables.entities)
     return rule.all_heads(tables.relations[relation], entity, tables.entities)
-
-
-def _filled(features: Array, present: Array) -> Array:
-    """Rows of absent entities drawn at random, with each component's mean and spread among the others."""
-    count = jnp.maximum(jnp.sum(present), 1)
-    mean = jnp.sum(features * present[:, None], axis=0) / count
-    spread = jnp.sqrt(jnp.sum((features - mean) ** 2 * present[:, None], axis=0) / count)
-    # One draw for good: these are features, not noise of a step.
-    drawn = mean + spread * jax.random.normal(jax.random.key(0), features.shape)
-    return jnp.where(present[:, None], features, drawn)

@@ -1,4 +1,4 @@
-"""What stands in for a missing row of pre-computed features (docs/methods/umaea.md)."""
+"""What stands in for missing rows of pre-computed features (docs/methods/umaea.md, adamf_mat.md)."""
 
 import jax
 import jax.numpy as jnp
@@ -43,3 +43,20 @@ def drawn_rows(features: Array, present: Array, entities: Array, seed: int = 0) 
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), entities)
     noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape))(keys)
     return jnp.where(present[entities][:, None], features[entities], unit(mean + std * noise))
+
+
+def filled_table(features: Array, present: Array, seed: int = 0) -> Array:
+    """float32[N, f]: absent rows drawn at random, with each component's mean and spread among the others.
+
+    One draw for good: these are features, not noise of a step.
+
+    Args:
+      features: float32[N, f].
+      present: bool[N].
+      seed: of the draw.
+    """
+    count = jnp.maximum(jnp.sum(present), 1)
+    mean = jnp.sum(features * present[:, None], axis=0) / count
+    spread = jnp.sqrt(jnp.sum((features - mean) ** 2 * present[:, None], axis=0) / count)
+    drawn = mean + spread * jax.random.normal(jax.random.key(seed), features.shape)
+    return jnp.where(present[:, None], features, drawn)
