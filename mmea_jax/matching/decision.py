@@ -47,6 +47,9 @@ class Logistic:
 def fit_logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> Logistic:
     """Minimises the weighted log loss towards Platt's targets: their doubt shrinks as the data grow.
 
+    The doubt is about what rows of an outcome look like, so that it counts the rows, whatever they weigh: by
+    weights, an outcome that is rare could never become certain.
+
     Args:
       features: float64[n, f], finite.
       outcome: bool[n].
@@ -56,7 +59,7 @@ def fit_logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray) 
     scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
     scale = np.where(scale > 1e-12, scale, 1.0)
     x = _with_constant((features - mean) / scale)
-    right, wrong = float(weight[outcome].sum()), float(weight[~outcome].sum())
+    right, wrong = float(outcome.sum()), float((~outcome).sum())
     target = np.where(outcome, (right + 1) / (right + 2), 1 / (wrong + 2))
     penalised = np.append(np.full(features.shape[1], _RIDGE), 0.0)
 

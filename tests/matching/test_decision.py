@@ -115,13 +115,22 @@ def test_logistic_regression_beats_every_nearby_fit(seed, slope):
 
     def loss(weights):
         p = np.clip(type(model)(model.mean, model.scale, weights)(x), 1e-12, 1 - 1e-12)
-        right, wrong = weight[outcome].sum(), weight[~outcome].sum()
+        right, wrong = outcome.sum(), (~outcome).sum()
         target = np.where(outcome, (right + 1) / (right + 2), 1 / (wrong + 2))
         penalty = 0.5e-2 * (weights[:-1] ** 2).sum()
         return -(weight * (target * np.log(p) + (1 - target) * np.log(1 - p))).sum() + penalty
 
     best = loss(model.weights)
     assert all(best <= loss(model.weights + 0.1 * rng.standard_normal(3)) + 1e-6 for _ in range(10))
+
+
+def test_a_rare_outcome_can_be_certain():
+    x = np.concatenate([np.linspace(2, 4, 30), np.linspace(-4, -2, 30)])[:, None]
+    outcome = np.repeat([True, False], 30)
+    # Thirty rows that weigh less than one still tell what such rows look like.
+    model = fit_logistic(x, outcome, np.where(outcome, 0.98, 0.02))
+    assert model(np.array([[-3.0]])) < 0.15
+    assert model(np.array([[3.0]])) > 0.9
 
 
 def test_the_curve_counts_what_is_kept():
