@@ -69,7 +69,7 @@ def read_work(folder: Path) -> Work:
 def _json(path: Path) -> Record:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -81,7 +81,7 @@ def _events(path: Path) -> list[Record]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # torn by a crash
         if isinstance(event, dict) and "train" in event:
             found.append(event)

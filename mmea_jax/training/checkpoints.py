@@ -1,5 +1,6 @@
 """Checkpoints: a thin layer over Orbax that falls back to the newest checkpoint that can be read."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +18,36 @@ from mmea_jax.training.writers import disk_errors
 _log = logging.getLogger(__name__)
 PyTree = Any
 _NAMED_DIFFERENCES = 3
+# Orbax's description of a whole checkpoint, and what it says.
+_DESCRIPTION = "_CHECKPOINT_METADATA"
+_DESCRIBED = {
+    "item_handlers", "metrics", "performance_metrics", "init_timestamp_nsecs", "commit_timestamp_nsecs",
+    "custom_metadata",
+}  # fmt: skip
 _PARTS = {"meta", "layout", "best"}
 
 
 def _is_no_traceback_of_orbax(record: logging.LogRecord) -> bool:
     """What fails in Orbax's threads is raised here too, and told in one sentence."""
     return not (record.exc_info and "orbax" in record.pathname)
+
+
+def _set_aside_damaged(folder: Path) -> int:
+    """Renames descriptions of checkpoints that hold what no description does; returns how many.
+
+    Checkpoints are read without them, too.
+    """
+    damaged = 0
+    for file in folder.glob(f"*/{_DESCRIPTION}"):
+        try:
+            is_sound = set(json.loads(file.read_bytes())) <= _DESCRIBED
+        except (ValueError, RecursionError, TypeError):
+            is_sound = False
+        if not is_sound:
+            _log.warning("%s is damaged and set aside", file)
+            file.replace(file.with_name(f"{_DESCRIPTION}.damaged"))
+            damaged += 1
+    return damaged
 
 
 class Checkpoints:
@@ -140,7 +165,13 @@ class Checkpoints:
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=self._kept, cleanup_tmp_directories=True
             )
-            self._opened = ocp.CheckpointManager(self._folder, options=options)
+            try:
+                self._opened = ocp.CheckpointManager(self._folder, options=options)
+            except ValueError:
+                # Some damage to what describes a checkpoint stops Orbax from opening any.
+                if not _set_aside_damaged(self._folder):
+                    raise
+                self._opened = ocp.CheckpointManager(self._folder, options=options)
         return self._opened
 
     def _read(self, step: int, abstract_arrays: PyTree | Callable[[dict], PyTree]) -> tuple[PyTree, dict]:

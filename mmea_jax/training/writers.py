@@ -254,7 +254,7 @@ def _is_torn(file: Path) -> bool:
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
 

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import resource
@@ -199,6 +200,19 @@ def test_nothing_readable_is_an_input_error(folder):
         (folder / step / "meta" / "metadata").unlink()
     with Checkpoints(folder) as saved, pytest.raises(InputError, match=r"no checkpoint among 2.*--workdir"):
         saved.restore(_abstract(_state(0)))
+
+
+def test_a_description_that_stops_orbax_is_set_aside_with_a_warning(folder, caplog):
+    file = folder / "2" / "_CHECKPOINT_METADATA"
+    # A key as a flipped letter leaves it, beside the one that Orbax keeps such keys under.
+    described = json.loads(file.read_text()) | {"custom_metadata": {"a": 1}, "ommit_timestamp_nsecs": 1}
+    file.write_text(json.dumps(described))
+    with Checkpoints(folder) as saved:
+        assert saved.steps() == [1, 2]
+        step, _, _ = saved.restore(_abstract(_state(0)))
+    assert step == 2
+    assert "damaged and set aside" in caplog.text
+    assert file.with_name("_CHECKPOINT_METADATA.damaged").exists()
 
 
 def test_other_arrays_are_refused_by_name_and_not_taken_for_damage(folder):
