@@ -1,6 +1,6 @@
 """Checkpoints: a thin layer over Orbax that falls back to the newest checkpoint that can be read."""
 
-import json
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +18,9 @@ from mmea_jax.training.writers import disk_errors
 _log = logging.getLogger(__name__)
 PyTree = Any
 _NAMED_DIFFERENCES = 3
-# Orbax's description of a whole checkpoint, and what it says.
+# Orbax's description of a whole checkpoint, and what damage to it raises when any checkpoint is opened.
 _DESCRIPTION = "_CHECKPOINT_METADATA"
-_DESCRIBED = {
-    "item_handlers", "metrics", "performance_metrics", "init_timestamp_nsecs", "commit_timestamp_nsecs",
-    "custom_metadata",
-}  # fmt: skip
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _PARTS = {"meta", "layout", "best"}
 
 
@@ -32,22 +29,12 @@ def _is_no_traceback_of_orbax(record: logging.LogRecord) -> bool:
     return not (record.exc_info and "orbax" in record.pathname)
 
 
-def _set_aside_damaged(folder: Path) -> int:
-    """Renames descriptions of checkpoints that hold what no description does; returns how many.
-
-    Checkpoints are read without them, too.
-    """
-    damaged = 0
+def _set_aside_descriptions(folder: Path) -> None:
+    """Renames what describes the checkpoints, which are read without it, too."""
     for file in folder.glob(f"*/{_DESCRIPTION}"):
-        try:
-            is_sound = set(json.loads(file.read_bytes())) <= _DESCRIBED
-        except (ValueError, RecursionError, TypeError):
-            is_sound = False
-        if not is_sound:
-            _log.warning("%s is damaged and set aside", file)
+        # Another process of the run may have been first.
+        with contextlib.suppress(FileNotFoundError):
             file.replace(file.with_name(f"{_DESCRIPTION}.damaged"))
-            damaged += 1
-    return damaged
 
 
 class Checkpoints:
@@ -167,10 +154,10 @@ class Checkpoints:
             )
             try:
                 self._opened = ocp.CheckpointManager(self._folder, options=options)
-            except ValueError:
-                # Some damage to what describes a checkpoint stops Orbax from opening any.
-                if not _set_aside_damaged(self._folder):
-                    raise
+            except _UNREADABLE as error:
+                # Which of them it is, Orbax does not say.
+                _set_aside_descriptions(self._folder)
+                _log.warning("descriptions of the checkpoints in %s are set aside (%s)", self._folder, error)
                 self._opened = ocp.CheckpointManager(self._folder, options=options)
         return self._opened
 

@@ -202,17 +202,23 @@ def test_nothing_readable_is_an_input_error(folder):
         saved.restore(_abstract(_state(0)))
 
 
-def test_a_description_that_stops_orbax_is_set_aside_with_a_warning(folder, caplog):
+@pytest.mark.parametrize(
+    "change",
+    [{"custom_metadata": {"a": 1}, "ommit_timestamp_nsecs": 1}, {"commit_timestamp_nsecs": 10**22}],
+    ids=["a key misspelt", "a year too far"],
+)
+def test_a_description_that_stops_orbax_is_set_aside_with_a_warning(folder, change, caplog):
     file = folder / "2" / "_CHECKPOINT_METADATA"
-    # A key as a flipped letter leaves it, beside the one that Orbax keeps such keys under.
-    described = json.loads(file.read_text()) | {"custom_metadata": {"a": 1}, "ommit_timestamp_nsecs": 1}
-    file.write_text(json.dumps(described))
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with Checkpoints(folder) as saved:
         assert saved.steps() == [1, 2]
         step, _, _ = saved.restore(_abstract(_state(0)))
+        saved.save(3, _state(0), {})
+        saved.wait()
+        assert saved.steps() == [2, 3]
     assert step == 2
-    assert "damaged and set aside" in caplog.text
-    assert file.with_name("_CHECKPOINT_METADATA.damaged").exists()
+    assert "set aside" in caplog.text
+    assert not file.exists()
 
 
 def test_other_arrays_are_refused_by_name_and_not_taken_for_damage(folder):
