@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,22 @@ def _set_aside_descriptions(folder: Path) -> None:
         # Another process of the run may have been first.
         with contextlib.suppress(FileNotFoundError):
             file.replace(file.with_name(f"{_DESCRIPTION}.damaged"))
+
+
+def _passes_over_closed_loops(hook: Callable) -> Callable:
+    """``hook`` for exceptions that nobody caught, but for those of writes that outlive a failed one.
+
+    They come from threads of the storage library, which finds its event loop closed.
+    """
+
+    def own(kind, error, traceback):
+        if not (kind is RuntimeError and "Event loop is closed" in str(error)):
+            hook(kind, error, traceback)
+
+    return own
+
+
+sys.excepthook = _passes_over_closed_loops(sys.excepthook)
 
 
 class Checkpoints:
