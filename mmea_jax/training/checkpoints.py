@@ -1,9 +1,11 @@
 """Checkpoints: a thin layer over Orbax that falls back to the newest checkpoint that can be read."""
 
 import contextlib
+import json
 import logging
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ _NAMED_DIFFERENCES = 3
 # Orbax's description of a whole checkpoint, and what damage to it raises when any checkpoint is opened.
 _DESCRIPTION = "_CHECKPOINT_METADATA"
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-_PARTS = {"meta", "layout", "best"}
+_PARTS = {"meta", "layout", "best", "sum"}
 
 
 def _is_no_traceback_of_orbax(record: logging.LogRecord) -> bool:
@@ -111,6 +113,7 @@ class Checkpoints:
                 manager.delete(abandoned)
             self._kept.best = step if best else self._kept.best
             described = {"meta": meta, "layout": _layout(arrays), "best": self._kept.best}
+            described["sum"] = _sum(described)
             items = {"arrays": ocp.args.StandardSave(arrays), "meta": ocp.args.JsonSave(described)}
             manager.save(step, args=ocp.args.Composite(**items))
 
@@ -127,7 +130,8 @@ class Checkpoints:
     def restore(self, abstract_arrays: PyTree | Callable[[dict], PyTree]) -> tuple[int, PyTree, dict] | None:
         """The newest checkpoint that reads completely; a damaged one costs a warning.
 
-        Missing and cut files are noticed, a flipped bit inside an array's data may not be.
+        Missing and cut files are noticed, and whatever changes the meta; a flipped bit inside an array's
+        data may not be.
 
         Args:
           abstract_arrays: the saved pytree's types with arrays or ``jax.ShapeDtypeStruct`` as leaves;
@@ -192,8 +196,8 @@ class Checkpoints:
     def _item(self, step: int, name: str, how: ocp.args.CheckpointArgs) -> Any:
         try:
             found = self._manager().restore(step, args=ocp.args.Composite(**{name: how}))[name]
-            if name == "meta" and not found.keys() >= _PARTS:
-                raise ValueError(f"its meta lacks {', '.join(sorted(_PARTS - found.keys()))}")
+            if name == "meta":
+                _refuse_damaged(found)
             return found
         # Damage raises ValueError, OSError, KeyError, bare Exception and more, by the file it hit.
         except Exception as error:
@@ -258,6 +262,19 @@ def load_params(folder: str | os.PathLike, abstract: PyTree) -> tuple[PyTree, di
     with Checkpoints(folder, keep=1) as saved:
         found = saved.restore(abstract)
     return None if found is None else found[1:]
+
+
+def _sum(described: dict[str, Any]) -> int:
+    """Of a checkpoint's meta as JSON holds it: a changed letter must not pass for another run's meta."""
+    parts = {name: described[name] for name in sorted(_PARTS - {"sum"})}
+    return zlib.crc32(json.dumps(json.loads(json.dumps(parts)), sort_keys=True).encode())
+
+
+def _refuse_damaged(described: dict[str, Any]) -> None:
+    if not described.keys() >= _PARTS:
+        raise ValueError(f"its meta lacks {', '.join(sorted(_PARTS - described.keys()))}")
+    if described["sum"] != _sum(described):
+        raise ValueError("its meta is not what was saved")
 
 
 def _layout(arrays: PyTree) -> dict[str, str]:

@@ -155,7 +155,7 @@ def test_donating_after_save_does_not_change_what_is_saved(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut data", "no data", "no metadata", "cut meta", "no meta", "no all", "old meta"]
+    "damage", ["cut data", "no data", "no metadata", "cut meta", "no meta", "no all", "old meta", "other meta"]
 )
 def test_a_damaged_newest_falls_back_with_a_warning(folder, damage, caplog):
     newest = folder / "2"
@@ -168,6 +168,8 @@ def test_a_damaged_newest_falls_back_with_a_warning(folder, damage, caplog):
     for part in parts:
         if damage.startswith("old"):
             part.write_text('{"layout": {}}')
+        elif damage.startswith("other"):  # sound JSON, and an array of another shape than was saved
+            part.write_text(part.read_text().replace("float32[", "float32[1", 1))
         elif damage.startswith("cut"):
             os.truncate(part, part.stat().st_size // 2)
         else:
