@@ -13,13 +13,11 @@ from mmea_jax.losses.one_to_all import n3, one_to_all
 from mmea_jax.losses.self_adversarial import self_adversarial
 from mmea_jax.nn.adaptive_fusion import AdaptiveFusion, Generator
 from mmea_jax.nn.completion_inputs import CompletionInputs
+from mmea_jax.nn.corrupted_scores import corrupted_scores
 from mmea_jax.nn.filling import filled_table
-from mmea_jax.nn.negatives import Corrupted, corrupt
+from mmea_jax.nn.negatives import corrupt
 from mmea_jax.nn.scorers import TripleScorer, make_scorer
 from mmea_jax.vocabulary import STRUCTURE
-
-# Bytes of corrupted entities' vectors that are held at once.
-_CHUNK_BYTES = 32 << 20
 
 
 @struct.dataclass
@@ -145,7 +143,7 @@ class AdamfMat(nn.Module):
             corrupted = corrupt(
                 jax.random.fold_in(key, 0), inputs.known, triples, negatives, inputs.head_probability
             )
-            negative = self._negative_scores(tables.entities, corrupted, forward, backward)
+            negative = corrupted_scores(self.rule.compare, tables.entities, corrupted, forward, backward)
             loss = self_adversarial(positive, negative, self.temperature, valid)
             terms = {"triples": loss}
         if self.n3 > 0:
@@ -208,26 +206,6 @@ class AdamfMat(nn.Module):
         else:
             backward = rule.head_query(relation, tail)
         return rule.compare(forward, tail), forward, backward
-
-    def _negative_scores(
-        self, entities: Array, corrupted: Corrupted, forward: Array, backward: Array
-    ) -> Array:
-        """float32[B, n], in chunks of triples so that their vectors need not all be there at once."""
-        batch, count = corrupted.entities.shape
-        chunk = max(1, min(batch, _CHUNK_BYTES // (4 * count * entities.shape[1])))
-        padding = -batch % chunk
-
-        def score(part: tuple[Array, Array, Array, Array]) -> Array:
-            ids, at_head, forward, backward = part
-            query = jnp.where(at_head[..., None], backward[:, None], forward[:, None])
-            return self.rule.compare(query, entities[ids])
-
-        parts = (corrupted.entities, corrupted.at_head, forward, backward)
-        parts = [
-            jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, chunk, x.shape[1])
-            for x in parts
-        ]  # fmt: skip
-        return jax.lax.map(jax.checkpoint(score), tuple(parts)).reshape(-1, count)[:batch]
 
     def _against_all(
         self, tables: Tables, triples: Array, forward: Array, backward: Array, valid: Array

@@ -87,7 +87,7 @@ def test_published_tables_scores_and_loss(golden):
 @pytest.mark.parametrize("scorer", ["rotate", "complex"])
 def test_the_loss_is_that_of_corruptions_scored_one_by_one(scorer, monkeypatch):
     # Chunks of one triple, so that their seams are tested too.
-    monkeypatch.setattr("mmea_jax.models.adamf_mat._CHUNK_BYTES", 1)
+    monkeypatch.setattr("mmea_jax.nn.corrupted_scores._CPU_BYTES", 1)
     model, params = make(scorer=scorer)
     loss, terms = apply(model, params, "loss", INPUTS, BATCH, KEY, "self_adversarial", 5)
     tables = apply(model, params, "tables", INPUTS)

@@ -155,7 +155,8 @@ def test_donating_after_save_does_not_change_what_is_saved(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut data", "no data", "no metadata", "cut meta", "no meta", "no all", "old meta", "other meta"]
+    "damage",
+    ["cut data", "no data", "no metadata", "cut meta", "no meta", "no all", "old meta", "other meta"],
 )
 def test_a_damaged_newest_falls_back_with_a_warning(folder, damage, caplog):
     newest = folder / "2"
