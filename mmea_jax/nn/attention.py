@@ -37,6 +37,24 @@ def attention_coefficients(graph: Graph | PartedGraph, x: Array, w: Array, a: Ar
     return jraph.segment_softmax(-scores, receivers, graph.num_receivers, indices_are_sorted=True)
 
 
+@jax.custom_vjp
+def elu(x: Array) -> Array:
+    """``x`` above 0 and ``exp(x) − 1`` below; for the gradient its value is kept, which others keep too."""
+    return jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0)))
+
+
+def _elu_forward(x: Array) -> tuple[Array, Array]:
+    value = elu(x)
+    return value, value
+
+
+def _elu_backward(value: Array, gradient: Array) -> tuple[Array]:
+    return (gradient * jnp.where(value > 0, 1.0, value + 1),)
+
+
+elu.defvjp(_elu_forward, _elu_backward)
+
+
 class DiagonalAttention(nn.Module):
     """Graph attention with diagonal weights, heads averaged, ELU between layers (KECG's encoder).
 
@@ -67,7 +85,7 @@ class DiagonalAttention(nn.Module):
             else:
                 x = neighbour_sum(graph, x, attention_coefficients(graph, x, w, a), w)
             if layer < self.layers - 1:
-                x = jax.tree.map(jax.nn.elu, x)
+                x = jax.tree.map(elu, x)
         return x[0] if isinstance(graph, Tree) else x
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution, attention_coefficients
+from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution, attention_coefficients, elu
 from mmea_jax.nn.graph import make_graph
 
 N, WIDTH, HEADS = 90, 6, 2
@@ -174,3 +174,11 @@ def test_convolution_equals_dense(graph, connected):
     assert got[1].min() < 0, "the last layer has no ReLU"
     for value, reference in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(value, reference, rtol=1e-4, atol=1e-5 * np.abs(reference).max())
+
+
+def test_elu_and_its_gradient_are_those_of_the_library():
+    x = jnp.array([-100.0, -2.0, -1e-3, 0.0, 1e-3, 3.0, 100.0])
+    np.testing.assert_allclose(elu(x), jax.nn.elu(x), rtol=1e-6)
+    found, expected = (jax.grad(lambda x, f=f: jnp.sum(f(x)))(x) for f in (elu, jax.nn.elu))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.isnan(elu(jnp.array(jnp.nan)))
