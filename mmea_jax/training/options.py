@@ -4,6 +4,7 @@ import dataclasses
 
 from mmea_jax.errors import InputError, closest
 from mmea_jax.training.finite import ON_NAN
+from mmea_jax.training.products import PRODUCTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,9 @@ class TrainOptions:
     on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
     devices: int = 0  # that tables, edges, pairs and matching are split over; 0: all that there are
     neighbours: int = 0  # that a step draws of each entity and of these, instead of the whole graph; 0: all
+    # Products within a training step; sums are float32. 'default': as the device does by itself; on CPUs
+    # always float32.
+    products: str = "default"  # 'float32' | 'tensorfloat32' | 'bfloat16'
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
     iterative: IterativeOptions = IterativeOptions()
 
@@ -55,6 +59,7 @@ def check_train(options: TrainOptions) -> None:
     """
     _choice("train.protocol", options.protocol, ("validated", "published"))
     _choice("train.on_nan", options.on_nan, ON_NAN)
+    _choice("train.products", options.products, PRODUCTS)
     _choice("train.pivot", options.pivot, ("none", "visual", "name", "char"))
     _at_least("train.pivots", options.pivots, 1)
     if options.pivot != "none" and options.protocol == "published":

@@ -18,6 +18,7 @@ from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, held_parameters, make_hold
 from mmea_jax.training.inputs import with_capacity
 from mmea_jax.training.options import TrainOptions
+from mmea_jax.training.products import products
 from mmea_jax.training.progress import Event, Progress, StageRecord
 from mmea_jax.training.schedule import Schedule
 from mmea_jax.training.sharding import Sharding
@@ -138,7 +139,8 @@ class Trainer:
             )
             inputs = self._inputs(batch + (program[1] or (0, 0))[1])
             arguments = (progress.state, inputs, *self._small(progress, np.int32(1), np.int32(1)))
-            compiled = run_steps.lower(*arguments).compile()
+            with products(self._options.products):
+                compiled = run_steps.lower(*arguments).compile()
             self._compiled[program] = (compiled, inputs, self.schedule.steps(stage))
             self.compile_seconds += time.perf_counter() - started
             give_back()

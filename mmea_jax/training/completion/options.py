@@ -4,6 +4,7 @@ import dataclasses
 
 from mmea_jax.errors import InputError, closest
 from mmea_jax.training.finite import ON_NAN
+from mmea_jax.training.products import PRODUCTS
 
 LOSSES = ("self_adversarial", "1vsall")
 OPTIMIZERS = ("adam", "adagrad")
@@ -27,6 +28,9 @@ class CompletionTrainOptions:
     protocol: str = "validated"  # epoch chosen on validation triples | 'published': all train, last epoch
     evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
     on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
+    # Products within a training step; sums are float32. 'default': as the device does by itself; on CPUs
+    # always float32.
+    products: str = "default"  # 'float32' | 'tensorfloat32' | 'bfloat16'
     memory_limit: float = 0.0  # GiB that a run may use; 0: what the machine has free
 
     def capped(self, triples: int) -> tuple[int, int, int]:
@@ -52,7 +56,13 @@ def check_completion_train(options: CompletionTrainOptions) -> None:
     Raises:
       InputError: naming the key, the value and what is allowed.
     """
-    choices = {"loss": LOSSES, "optimizer": OPTIMIZERS, "protocol": PROTOCOLS, "on_nan": ON_NAN}
+    choices = {
+        "loss": LOSSES,
+        "optimizer": OPTIMIZERS,
+        "protocol": PROTOCOLS,
+        "on_nan": ON_NAN,
+        "products": PRODUCTS,
+    }
     for key, allowed in choices.items():
         value = getattr(options, key)
         if value not in allowed:

@@ -15,6 +15,7 @@ from mmea_jax.training import finite
 from mmea_jax.training.completion.optimizer import initial_states
 from mmea_jax.training.completion.options import CompletionTrainOptions
 from mmea_jax.training.completion.steps import CompletionState, make_epoch
+from mmea_jax.training.products import products
 
 _MEND = "lower --config.train.learning_rate"
 
@@ -114,7 +115,8 @@ class CompletionTrainer:
             started = time.perf_counter()
             run = make_epoch(self._model, self._options, self._steps, self._batch)
             arguments = (progress.state, self._inputs, self._triples, self._key, *np.ones(2, np.int32))
-            self._compiled = run.lower(*arguments).compile()
+            with products(self._options.products):
+                self._compiled = run.lower(*arguments).compile()
             self.compile_seconds += time.perf_counter() - started
             give_back()
         needed = self._compiled.memory_analysis()
