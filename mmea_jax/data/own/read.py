@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from mmea_jax.data.own import published_side, rdf, tables
+from mmea_jax.data.own import named_side, published_side, rdf, tables
 from mmea_jax.data.own.source import Source
 from mmea_jax.errors import InputError
 
 FORMATS = (
     "N-Triples (.nt), Turtle (.ttl), RDF/XML (.rdf, .owl), a table of triples (.tsv, .csv), a folder of such "
-    "files (tables named triples…, attributes… and names…), or a folder in the published layout (ent_ids_1 …)"
+    "files (tables named triples…, attributes… and names…), or a folder in the published layout "
+    "(ent_ids_1 …) or in OpenEA's (rel_triples_1 …)"
 )
 
 
@@ -28,6 +29,8 @@ def read_graph(location: str, side: int, labels: Collection[str] = ()) -> Source
     source = Source(location)
     if path.is_dir() and (known := published_side.side_of(path, side)):
         published_side.read_side(path, known, source)
+    elif path.is_dir() and named_side.has_both(path):
+        named_side.read_side(path, side, source)
     else:
         for file in _files(path):
             if rdf.suffix_of(file) in rdf.SUFFIXES:

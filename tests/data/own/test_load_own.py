@@ -228,6 +228,29 @@ def test_the_published_layout_gives_a_side(pair):
     assert {"colour", "height"} <= set(kgs.modalities["attribute"].vocabulary)
 
 
+def test_a_folder_by_names_gives_the_side_that_is_asked_for(tmp_path):
+    folder = tmp_path / "openea"
+    folder.mkdir()
+    (folder / "rel_triples_1").write_text("http://a/x\thttp://a/p\thttp://a/y\n")
+    (folder / "rel_triples_2").write_text("http://b/x\thttp://b/p\thttp://b/y\n")
+    (folder / "attr_triples_1").write_text(
+        'http://a/x\thttp://a/born\t"1961-05-08"^^<http://www.w3.org/2001/XMLSchema#date>\n'
+        "http://a/y\thttp://a/note\t\n"
+    )
+    (folder / "ent_links").write_text("http://a/x\thttp://b/x\nhttp://a/z\thttp://b/z\n")
+    left, right = (read_graph(str(folder), side) for side in (1, 2))
+    assert left.triples == {("http://a/x", "http://a/p", "http://a/y")}
+    assert left.entities == {"http://a/x", "http://a/y", "http://a/z"}
+    assert right.entities == {"http://b/x", "http://b/y", "http://b/z"}
+    assert ("http://a/x", "date 1961-05-08") in left.values
+    assert ("http://a/y", "http://a/note") in left.attributes
+    assert not right.attributes
+    # One side alone is a folder of tables like any other, whichever is asked for.
+    for name in ("rel_triples_2", "attr_triples_1"):
+        (folder / name).unlink()
+    assert read_graph(str(folder), 2).triples == left.triples
+
+
 def test_graphs_of_attributes_alone_are_graphs(pair):
     folder, ask = pair
     for side in "ab":
@@ -237,3 +260,12 @@ def test_graphs_of_attributes_alone_are_graphs(pair):
     assert "relation" not in kgs.modalities
     assert len(split.train) + len(split.valid) == 35
     assert "82 (41 + 41)" in describe(kgs, split)[1]
+
+
+def test_a_literal_in_a_csv_table_of_triples_has_its_marks_doubled(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        'http://a/x,http://a/p,"""1961-05-08"""\nhttp://a/x,http://a/q,http://a/y\n'
+    )
+    graph = read_graph(str(tmp_path / "t.csv"), 1)
+    assert graph.entities == {"http://a/x", "http://a/y"}
+    assert ("http://a/x", "date 1961-05-08") in graph.values
