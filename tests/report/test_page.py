@@ -10,8 +10,9 @@ import pytest
 
 from mmea_jax.errors import InputError
 from mmea_jax.report.__main__ import main
-from mmea_jax.report.figures import FIGURES
+from mmea_jax.report.figures import FIGURES, threshold
 from mmea_jax.report.page import try_report, write_report
+from mmea_jax.report.read import read_work
 
 RESULTS = {
     "task": "alignment",
@@ -130,6 +131,14 @@ def test_the_most_confident_mistakes_come_first(written):
     assert len(shown) == 4 + taken
     assert ("no counterpart" in table) == taken
     assert "year 1961" in text
+
+
+def test_the_chart_shows_the_threshold_of_the_verdicts_also_where_it_is_nought(work):
+    for given in (0.6, 0.0):
+        results = RESULTS | {"alignment": RESULTS["alignment"] | {"threshold": given}}
+        (work / "results.json").write_text(json.dumps(results))
+        (axis,) = threshold(read_work(work)).axes
+        assert [line.get_label() for line in axis.get_lines()][-1] == f"threshold {given:.3f}"
 
 
 def test_a_run_that_goes_on_has_a_report_too(work):

@@ -8,6 +8,7 @@ import pytest
 from mmea_jax.data import DataOptions, describe, load
 from mmea_jax.data.formats.features import Features, write_features
 from mmea_jax.data.own import OwnOptions
+from mmea_jax.data.own.bags import entity_labels
 from mmea_jax.data.own.read import read_graph
 from mmea_jax.errors import InputError
 
@@ -84,6 +85,17 @@ def test_blank_nodes_keep_their_names_from_read_to_read(tmp_path):
     assert read_graph(str(tmp_path / "b.nt"), 1).entities == {"_:b.nt/x", "_:b.nt/y"}
 
 
+def test_the_label_is_a_usual_name_in_a_language_of_both(tmp_path):
+    path = tmp_path / "a.nt"
+    alt = LABEL.replace("2000/01/rdf-schema#label", "2004/02/skos/core#altLabel")
+    path.write_text(f'<http://a/ulm> {alt} "U."@en .\n{NT}', encoding="utf-8")
+    graph = read_graph(str(path), 1)
+    assert [text for _, text in graph.labels["http://a/ulm"]] == ["Ulm", "City of Ulm", "U."]
+    names = ["http://a/danube", "http://a/ulm"]
+    assert entity_labels(graph, names, {"en"}) == ["", "City of Ulm"]
+    assert entity_labels(graph, names, {"fr"}) == ["", "Ulm"]
+
+
 def test_a_literal_in_a_table_of_triples_is_no_entity(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text('<http://a/x>\thttp://a/p\t"12"^^<http://t>\nhttp://a/x\thttp://a/q\thttp://a/y\n')
@@ -134,6 +146,7 @@ def test_entities_without_triples_are_kept_and_gold_only_tests(pair):
     assert not set(map(tuple, split.test.tolist())) & set(map(tuple, split.train.tolist()))
     assert sorted(kgs.links[:, 0].tolist()) == list(range(40))
     assert "41 + 41" in describe(kgs, split)[0]
+    assert kgs.labels[:2] == ("person ak", "person bk")
 
 
 def test_equal_dates_are_columns_that_both_graphs_share(pair):

@@ -104,6 +104,8 @@ def test_sssom_has_prefixes_and_says_where_no_term_was_found(finished):
         assert row["object_id"].split(":")[0] in prefixes
         assert row["mapping_justification"].startswith("semapv:")
         assert 0 <= float(row["confidence"]) <= 1
+    # Labels are as the files write them, not the words that are compared.
+    assert all(row["subject_label"][0].isupper() for row in rows)
     none = sum(row["object_id"] == "sssom:NoTermFound" for row in rows)
     assert none == sum(row["status"] == "no_match" for row in table(finished[0] / "alignment.tsv"))
 
