@@ -185,3 +185,12 @@ def test_the_methods_that_a_placeholder_stands_for_are_understood():
     assert "configs/<method>.py" in (ROOT / "README.md").read_text(encoding="utf-8")
     for name in METHODS:
         assert config_from(["--config", f"configs/{name}.py"]).method == name
+
+
+@pytest.mark.parametrize("name", sorted(TRAINED_BY))
+def test_the_paper_of_each_method_is_cited(name):
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    heading = (CONFIGS / f"{name}.py").read_text(encoding="utf-8").split("\n\n")[0]
+    sources = re.findall(r"(?:arXiv|OpenReview|doi) ([\w./]+\w)", heading)
+    assert all(source in cited for source in sources)
+    assert re.search(rf'title: "{name.replace("_", "-")}: ', cited, re.IGNORECASE)

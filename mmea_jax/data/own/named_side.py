@@ -12,6 +12,15 @@ def has_both(folder: Path) -> bool:
     return all((folder / f"rel_triples_{side}").is_file() for side in (1, 2))
 
 
+def files(folder: Path, side: int) -> list[Path]:
+    """The files that ``read_side`` opens, as far as they exist."""
+    paths = [
+        *(folder / f"{stem}_{side}" for stem in ("rel_triples", "attr_triples")),
+        *named.link_files(folder),
+    ]
+    return [path for path in paths if path.is_file()]
+
+
 def read_side(folder: Path, side: int, into: Source) -> None:
     """Adds triples and attributes with their values of one side.
 

@@ -42,6 +42,20 @@ def read_graph(location: str, side: int, labels: Collection[str] = ()) -> Source
     return source
 
 
+def graph_files(location: str, side: int) -> list[Path]:
+    """The files that ``read_graph`` opens.
+
+    Raises:
+      InputError: nothing there, or a format that is not known.
+    """
+    path = Path(location)
+    if path.is_dir() and (known := published_side.side_of(path, side)):
+        return published_side.files(path, known)
+    if path.is_dir() and named_side.has_both(path):
+        return named_side.files(path, side)
+    return _files(path)
+
+
 def _files(path: Path) -> list[Path]:
     """The files that make up a graph, in order of their names."""
     if path.is_file():

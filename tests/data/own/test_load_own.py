@@ -9,7 +9,7 @@ from mmea_jax.data import DataOptions, describe, load
 from mmea_jax.data.formats.features import Features, write_features
 from mmea_jax.data.own import OwnOptions
 from mmea_jax.data.own.bags import entity_labels
-from mmea_jax.data.own.read import read_graph
+from mmea_jax.data.own.read import graph_files, read_graph
 from mmea_jax.errors import InputError
 
 LABEL = "<http://www.w3.org/2000/01/rdf-schema#label>"
@@ -282,3 +282,19 @@ def test_a_literal_in_a_csv_table_of_triples_has_its_marks_doubled(tmp_path):
     graph = read_graph(str(tmp_path / "t.csv"), 1)
     assert graph.entities == {"http://a/x", "http://a/y"}
     assert ("http://a/x", "date 1961-05-08") in graph.values
+
+
+def test_the_files_of_a_graph_are_those_that_are_read(tmp_path):
+    for name in ("ent_ids_1", "ent_ids_2", "triples_1", "triples_2", "notes.txt"):
+        (tmp_path / name).write_text("0\tx\n")
+    assert [path.name for path in graph_files(str(tmp_path), 1)] == ["ent_ids_1", "triples_1"]
+    other = tmp_path / "by_names"
+    other.mkdir()
+    for name in ("rel_triples_1", "rel_triples_2", "attr_triples_2", "ent_links", "notes.txt"):
+        (other / name).write_text("x\ty\tz\n")
+    found = [path.name for path in graph_files(str(other), 2)]
+    assert found == ["rel_triples_2", "attr_triples_2", "ent_links"]
+    (other / "rel_triples_2").unlink()
+    assert [path.name for path in graph_files(str(other), 1)] == ["attr_triples_2", "rel_triples_1"]
+    with pytest.raises(InputError, match="nothing there"):
+        graph_files(str(tmp_path / "nowhere"), 1)

@@ -135,6 +135,23 @@ def test_a_second_run_is_at_once_and_other_outputs_need_no_training(finished, tm
     assert results["stages"] == json.loads((out / "results.json").read_text())["stages"]
 
 
+def test_a_file_that_has_changed_since_is_no_second_run(finished, world, capsys):
+    out, arguments = finished
+    seeds = world.folder / "seeds.tsv"
+    before = seeds.read_bytes()
+    world.write_links(seeds, world.links[:41])
+    try:
+        assert align.run(arguments) == 2
+        assert "seeds: seeds.tsv" in capsys.readouterr().err
+    finally:
+        seeds.write_bytes(before)
+    assert align.run(arguments) == 0
+    # A folder that does not say what it was made of is taken as it is.
+    (out / "inputs.json").rename(out / "kept.json")
+    assert align.run(arguments) == 0
+    (out / "kept.json").rename(out / "inputs.json")
+
+
 def small():
     config = own_config()
     config.model.width = 16
