@@ -194,3 +194,18 @@ def test_the_paper_of_each_method_is_cited(name):
     sources = re.findall(r"(?:arXiv|OpenReview|doi) ([\w./]+\w)", heading)
     assert all(source in cited for source in sources)
     assert re.search(rf'title: "{name.replace("_", "-")}: ', cited, re.IGNORECASE)
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_heading():
+    rows = 0
+    for page in PAGES:
+        width = 0
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("|"):
+                width = 0
+                continue
+            # A line within a cell splits it, also within code, unless a backslash stands before it.
+            cells = len(re.findall(r"(?<!\\)\|", line))
+            width, rows = width or cells, rows + 1
+            assert cells == width, f"{page.name}: {line[:80]}"
+    assert rows > 50
