@@ -128,6 +128,12 @@ def says(monkeypatch):
     return {name: helped(name) for name in RUN_BY if name != "experiments.benchmarks.checkpoints"}
 
 
+def test_the_modes_that_the_usage_shows_are_all_that_there_are():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = {mode for modes in re.findall(r"\[--mode ([\w|]+)\]", text) for mode in modes.split("|")}
+    assert shown == set(main.MODES)
+
+
 def test_every_program_says_what_it_takes_and_every_flag_in_the_text_is_of_one(says):
     assert all("--" in text for text in says.values())
     taken = {flag for text in says.values() for flag in re.findall(r"--[\w-]+", text)}

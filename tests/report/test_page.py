@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import shutil
 import subprocess
 
@@ -113,6 +114,15 @@ def test_the_page_is_whole_and_needs_neither_network_nor_scripts(written):
     # Names of entities and data sets are text, never markup.
     assert "&lt;b&gt;own&lt;/b&gt;" in text
     assert "<b>own" not in text
+
+
+def test_how_good_the_verdicts_are_stands_at_the_top(written):
+    top = (written / "report" / "index.html").read_text().split("<section>")[0]
+    tiles = dict(re.findall(r"<b>([\d.]+)</b><span>([^<]+)</span>", top))
+    assert tiles["0.900"] == "precision of matches, gold links"
+    assert tiles["0.500"] == "precision of no-match verdicts, gold links"
+    # What could not be measured has no tile.
+    assert not any("recall of no-match" in name for name in tiles.values())
 
 
 def test_every_picture_that_there_are_numbers_for_lies_beside_the_page(written):
