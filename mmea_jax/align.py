@@ -4,9 +4,9 @@
 
 L and R are files or folders: N-Triples (.nt), Turtle (.ttl), RDF/XML (.rdf, .owl), any of these as .gz or
 .bz2, a table of triples (.tsv, .csv), a folder of such files (tables named triples…, attributes… and
-names…), or a folder in the published layout (ent_ids_1 …). Seeds are pairs that are known to be the same: a
-table whose first two columns name them, or an RDF file of owl:sameAs triples. Without --seeds the pairs with
-the most similar names, or else images, stand in for them.
+names…), or a folder in the published layout (ent_ids_1 …) or OpenEA's (rel_triples_1 …). Seeds are pairs that
+are known to be the same: a table whose first two columns name them, or an RDF file of owl:sameAs triples.
+Without --seeds the pairs with the most similar names, or else images, stand in for them.
 
 DIR gets alignment.tsv (entity, its counterpart, score, margin, calibrated probability, matched / no_match /
 seed, runner-up), evidence.tsv (why), alignment.sssom.tsv (the same mapping in SSSOM), report/index.html and

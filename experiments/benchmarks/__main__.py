@@ -110,6 +110,7 @@ def _list(text: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     asked = parser().parse_args(arguments)
     out = Path(asked.out)
     store = out.with_suffix(".json")
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine = next((row for row in known if row["kind"] == "machine"), None)
     if machine is None:
         sys.exit("the machine's rates could not be measured")
-    command = shlex.join(["python", "-m", "experiments.benchmarks", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "experiments.benchmarks", *arguments])
     drawn = plot(known, out.with_suffix(".png"))
     picture = f"\n![seconds and memory of a step]({out.with_suffix('.png').name})\n" if drawn else ""
     out.write_text(page(known, machine, command) + picture, encoding="utf-8")

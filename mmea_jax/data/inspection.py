@@ -9,22 +9,25 @@ import numpy as np
 
 from mmea_jax.data.completion_load import describe_completion, load_completion
 from mmea_jax.data.completion_options import CompletionOptions
-from mmea_jax.data.formats import openke, published
+from mmea_jax.data.formats import named, openke, published
 from mmea_jax.data.knowledge_graphs import KnowledgeGraphs
 from mmea_jax.data.load import load
+from mmea_jax.data.named_features import feature_paths
 from mmea_jax.data.options import DataOptions
+from mmea_jax.data.own import named_side
 from mmea_jax.data.own.read import read_graph
 from mmea_jax.data.own.source import Source
 from mmea_jax.data.structure import degrees
 from mmea_jax.data.summary import describe
 from mmea_jax.errors import InputError
+from mmea_jax.vocabulary import VISUAL
 
 _DESCRIPTION = """\
 Says what a data set holds: counts, degrees, coverage of the modalities, and what looks like a problem.
 
-PATH is a data set in the published layout (ent_ids_1 …) or in OpenKE's (entity2id.txt …), or one graph as
-mmea_jax.align takes it (N-Triples, Turtle, RDF/XML, tables). Exit codes: 0 done, 2 the data are at fault; the
-one error says where and how to mend it.
+PATH is a data set in the published layout (ent_ids_1 …), in OpenEA's (rel_triples_1 …, ent_links) or in
+OpenKE's (entity2id.txt …), or one graph as mmea_jax.align takes it (N-Triples, Turtle, RDF/XML, tables).
+Exit codes: 0 done, 2 the data are at fault; the one error says where and how to mend it.
 """
 _QUANTILES = (0, 0.25, 0.5, 0.75, 0.95, 1)
 # Lines of the plot: name to (degrees of its entities, share of them that has each modality).
@@ -38,6 +41,8 @@ def inspect(path: Path) -> tuple[list[str], Panels]:
       InputError: nothing there, or data at fault.
     """
     if (path / published.MARK).is_file() and (path / "ent_ids_2").is_file():
+        return _alignment(path)
+    if named_side.has_both(path) and named.link_files(path):
         return _alignment(path)
     if (path / openke.MARK).is_file():
         return _completion(path)
@@ -53,14 +58,16 @@ def _place(path: Path) -> tuple[Path, str]:
 def _alignment(path: Path) -> tuple[list[str], Panels]:
     root, name = _place(path)
     asked = {"dataset": name, "root": root, "name": "words", "char": "bigrams"}
-    note = []
+    by_names = named_side.has_both(path)
+    seen = not by_names or bool(feature_paths(path, VISUAL))
     try:
-        kgs, split = load(DataOptions(**asked))
+        kgs, split = load(DataOptions(**asked, **({} if seen else {"visual": "none"})))
     except InputError as error:
-        if "visual features" not in str(error):
+        if by_names or "visual features" not in str(error):
             raise
+        seen = False
         kgs, split = load(DataOptions(visual="none", **asked))
-        note = ["visual: no file of features"]
+    note = [] if seen else ["visual: no file of features"]
     degree = degrees(kgs)
     panels = {
         f"KG {k + 1}": (

@@ -71,6 +71,8 @@ class KnowledgeGraphs:
       modalities: every modality but structure; one that the data lacks has no entry.
       simulated: modalities whose features were drawn, not measured; reports say so.
       notes: what the load found worth a line (duplicates dropped, entities without triples).
+      labels: N names for people, as the data write them, empty where there is none; of graphs of the user's
+        own alone, empty for all others.
     """
 
     name: str
@@ -84,6 +86,7 @@ class KnowledgeGraphs:
     modalities: Mapping[Modality, Bag | Dense]
     simulated: tuple[Modality, ...] = ()
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def num_entities(self) -> int:

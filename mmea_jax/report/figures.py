@@ -177,7 +177,7 @@ def scores(work: Work) -> Figure | None:
 def threshold(work: Work) -> Figure | None:
     """Precision, recall and F1 by the probability from which on a pair counts as a match."""
     found = work.results.get("alignment") or {}
-    chosen = found.get("threshold") or (work.results.get("calibration") or {}).get("threshold")
+    chosen = (found or work.results.get("calibration") or {}).get("threshold")
     if curve := found.get("curve"):
         curves = [np.array(curve[key], float) for key in ("probability", "precision", "recall", "f1")]
         source = f"{found.get('fitted_on', 0):,} held-out links, each also with its counterpart hidden"

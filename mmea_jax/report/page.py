@@ -134,9 +134,10 @@ def _numbers(results: Record) -> Iterable[tuple[str, str]]:
             yield f"entities {key.replace('_', ' ')}", f"{found[key]:,}"
     quality = found.get("gold") or found.get("held_out") or {}
     on = "gold links" if found.get("gold") else "held-out seeds"
-    for key in ("precision", "recall"):
-        if quality.get(key) is not None:
-            yield f"{key} of matches, {on}", f"{quality[key]:.3f}"
+    for kind, prefix in (("matches", ""), ("no-match verdicts", "no_match_")):
+        for key in ("precision", "recall"):
+            if quality.get(f"{prefix}{key}") is not None:
+                yield f"{key} of {kind}, {on}", f"{quality[f'{prefix}{key}']:.3f}"
     error = (found.get("gold") or results.get("calibration") or {}).get("ece", None)
     error = (results.get("calibration") or {}).get("ece_after") if error is None else error
     if error is not None:

@@ -24,6 +24,22 @@ def test_images_are_counted_where_there_are_any(tiny, images, tmp_path, capsys):
     assert "visual: width 3, present for 50.0%" in capsys.readouterr().out
 
 
+def test_a_data_set_by_names_has_two_graphs(tmp_path, capsys):
+    folder = tmp_path / "Small" / "a_b"
+    folder.mkdir(parents=True)
+    (folder / "rel_triples_1").write_text("a/Red\tgrows\ta/Pear\na/Pear\tnear\ta/Old\n")
+    (folder / "rel_triples_2").write_text("b/Red\tgrows\tb/Pear\n")
+    (folder / "ent_links").write_text("a/Red\tb/Red\na/Pear\tb/Pear\n")
+    assert main([str(folder), "--plot", str(tmp_path / "plot.png")]) == 0
+    out = capsys.readouterr().out
+    assert "Small/a_b: 5 (3 + 2) entities" in out
+    assert "visual: no file of features" in out
+    # What is there in half is at fault, and no reason to go on without.
+    (folder / "clip_image_1.pkl").write_bytes(b"")
+    assert main([str(folder), "--plot", str(tmp_path / "plot.png")]) == 2
+    assert "clip_image_1.pkl alone" in capsys.readouterr().err
+
+
 def test_one_graph_in_rdf(tmp_path, capsys):
     world = World(tmp_path)
     assert main([str(world.left), "--plot", str(tmp_path / "plot.png")]) == 0

@@ -1,5 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
+from experiments import ablation
 from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
 from experiments.sweep import run_cells
 from mmea_jax.training.methods import METHODS as REGISTERED
@@ -75,3 +79,18 @@ def test_the_command_line_refuses_what_it_does_not_know(capsys):
     )
     assert asked.common == ["--config.data.visual=none"]
     assert method_of(asked.config[0]) == "eva"
+
+
+def test_the_command_runs_what_is_missing_and_writes_the_tables(tmp_path, monkeypatch, capsys):
+    runs = FakeRuns(lambda command: 0.4 if "--config.model.contrast=False" in command else 0.5)
+    monkeypatch.setattr(subprocess, "call", runs)
+    asked = ["ablation", "--config", "configs/mclea.py", "--only", FULL, "without modal contrast"]
+    monkeypatch.setattr(sys, "argv", [*asked, "--out", str(tmp_path)])
+    ablation.main()
+    assert len(runs.commands) == 2
+    page = (tmp_path / "ablation.md").read_text()
+    assert page in capsys.readouterr().out
+    (row,) = [line for line in page.splitlines() if "without modal contrast" in line]
+    assert "-0.100" in row
+    ablation.main()
+    assert len(runs.commands) == 2

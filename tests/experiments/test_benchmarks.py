@@ -1,11 +1,15 @@
 """Counts from shapes against counts by hand, and the page that a benchmark writes."""
 
+import json
 import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import pytest
 
+from experiments.benchmarks import __main__ as benchmarks
 from experiments.benchmarks.__main__ import cells, measured, parser
 from experiments.benchmarks.cells import KINDS
 from experiments.benchmarks.counts import count, part_of
@@ -81,3 +85,37 @@ def test_a_cell_that_fails_costs_a_line_and_no_row(capsys):
 
     assert measured({"kind": "loading", "config": "x.py"}, run) is None
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_command_measures_what_is_missing_and_writes_page_and_plot(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure(cell):
+        asked.append(cell["kind"])
+        return dict(MACHINE if cell["kind"] == "machine" else STEP)
+
+    monkeypatch.setattr(benchmarks, "measured", measure)
+    out = tmp_path / "page.md"
+    arguments = ["--only", "step", "--methods", "eva", "--entities", "1000", "--out", str(out)]
+    benchmarks.main(arguments)
+    assert asked == ["machine", "step"]
+    assert "| eva | 1,000 |" in out.read_text()
+    assert "experiments.benchmarks --only step" in out.read_text()
+    assert out.with_suffix(".png").exists()
+    assert len(json.loads(out.with_suffix(".json").read_text())) == 2
+    benchmarks.main(arguments)
+    assert asked == ["machine", "step"]
+    assert str(out) in capsys.readouterr().out
+
+
+def test_the_cost_of_checkpoints_is_measured(tmp_path):
+    small = {"data.synthetic.entities": 60, "model.dim": 4, "train.negatives": 2, "train.batch_size": 64}
+    command = [sys.executable, "-m", "experiments.benchmarks.checkpoints", "--config", "configs/distmult.py"]
+    command += ["--passes", "2", "--folder", str(tmp_path), *(f"--config.{k}={v}" for k, v in small.items())]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "passes              2," in done.stdout
+    assert "share of training" in done.stdout
+    # What was written is deleted afterwards.
+    assert not list(tmp_path.iterdir())

@@ -1,9 +1,12 @@
 import argparse
 import csv
+import functools
+import sys
 import threading
 
 import pytest
 
+from experiments import compare
 from experiments.budget import configured_epochs, epochs_within
 from experiments.compare import ORDER, Study, fitted, heading, parse, published, report
 from experiments.devices import run_on_devices
@@ -160,3 +163,19 @@ def test_the_command_line():
     with pytest.raises(SystemExit):
         parse(["--out", "o", "--minutes", "2", "--epochs", "3"])
     assert "at most 3 passes" in heading(argparse.Namespace(minutes=None, epochs=3, flags=[]))
+
+
+def test_the_command_runs_what_is_missing_and_writes_the_page(tmp_path, monkeypatch, capsys):
+    runs = FakeRuns(by_method)
+    monkeypatch.setattr(compare, "run_on_devices", functools.partial(run_on_devices, call=runs))
+    asked = ["compare", "--methods", "eva", "mclea", "--seeds", "0", "1", "--epochs", "2"]
+    monkeypatch.setattr(sys, "argv", [*asked, "--out", str(tmp_path), "--", "--config.data.visual=none"])
+    compare.main()
+    assert len(runs.commands) == 4
+    assert all(flag(command, "config.train.max_epochs") == "2" for command in runs.commands)
+    assert all(flag(command, "config.data.visual") == "none" for command in runs.commands)
+    page = (tmp_path / "compare.md").read_text()
+    assert page in capsys.readouterr().out
+    assert "**0.605" in page
+    compare.main()
+    assert len(runs.commands) == 4

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import shutil
 import subprocess
 
@@ -10,8 +11,9 @@ import pytest
 
 from mmea_jax.errors import InputError
 from mmea_jax.report.__main__ import main
-from mmea_jax.report.figures import FIGURES
+from mmea_jax.report.figures import FIGURES, threshold
 from mmea_jax.report.page import try_report, write_report
+from mmea_jax.report.read import read_work
 
 RESULTS = {
     "task": "alignment",
@@ -114,6 +116,15 @@ def test_the_page_is_whole_and_needs_neither_network_nor_scripts(written):
     assert "<b>own" not in text
 
 
+def test_how_good_the_verdicts_are_stands_at_the_top(written):
+    top = (written / "report" / "index.html").read_text().split("<section>")[0]
+    tiles = dict(re.findall(r"<b>([\d.]+)</b><span>([^<]+)</span>", top))
+    assert tiles["0.900"] == "precision of matches, gold links"
+    assert tiles["0.500"] == "precision of no-match verdicts, gold links"
+    # What could not be measured has no tile.
+    assert not any("recall of no-match" in name for name in tiles.values())
+
+
 def test_every_picture_that_there_are_numbers_for_lies_beside_the_page(written):
     drawn = {path.stem for path in (written / "report").glob("*.png")}
     assert drawn == {name for name, _, _ in FIGURES} - {"by_category", "sweep"}
@@ -130,6 +141,14 @@ def test_the_most_confident_mistakes_come_first(written):
     assert len(shown) == 4 + taken
     assert ("no counterpart" in table) == taken
     assert "year 1961" in text
+
+
+def test_the_chart_shows_the_threshold_of_the_verdicts_also_where_it_is_nought(work):
+    for given in (0.6, 0.0):
+        results = RESULTS | {"alignment": RESULTS["alignment"] | {"threshold": given}}
+        (work / "results.json").write_text(json.dumps(results))
+        (axis,) = threshold(read_work(work)).axes
+        assert [line.get_label() for line in axis.get_lines()][-1] == f"threshold {given:.3f}"
 
 
 def test_a_run_that_goes_on_has_a_report_too(work):

@@ -57,7 +57,7 @@ def files(folder: Path, modalities: Collection[Modality]) -> list[Path]:
     """The text files that ``read`` opens, as far as they exist; sorted."""
     del modalities  # entities are numbered by all files
     paths = [folder / f"{stem}_{side}" for stem in ("rel_triples", "attr_triples") for side in _SIDES]
-    return sorted(path for path in [*paths, *_link_files(folder)] if path.is_file())
+    return sorted(path for path in [*paths, *link_files(folder)] if path.is_file())
 
 
 def read(
@@ -107,7 +107,7 @@ def read_named(folder: Path) -> Named:
     """
     triples = tuple(read_lines(folder / f"rel_triples_{side}", "head relation tail") for side in _SIDES)
     attributes = tuple(attribute_lines(folder / f"attr_triples_{side}") for side in _SIDES)
-    paths = _link_files(folder)
+    paths = link_files(folder)
     if not paths:
         raise InputError(
             f"neither {_LINKS} nor {FOLDS}/<k>/train_links",
@@ -207,8 +207,8 @@ def attribute_lines(path: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-def _link_files(folder: Path) -> list[Path]:
-    """``ent_links``, or else the files of the first fold, which divides all links."""
+def link_files(folder: Path) -> list[Path]:
+    """``ent_links``, or else the files of the first fold, which divides all links; empty for neither."""
     if (folder / _LINKS).is_file():
         return [folder / _LINKS]
     for name in folds(folder):

@@ -94,6 +94,19 @@ def entity_words(source: Source, names: Sequence[str], common: set[str]) -> list
     return [_words(source.labels.get(name, ()), name, common) for name in names]
 
 
+def entity_labels(source: Source, names: Sequence[str], common: set[str]) -> list[str]:
+    """The first name of each entity in a language of both graphs, or else in any; empty for none.
+
+    Arguments as for ``entity_words``.
+    """
+    return [_first_label(source.labels.get(name, ()), common) for name in names]
+
+
+def _first_label(labels: Sequence[tuple[str, str]], common: set[str]) -> str:
+    texts = [text for language, text in labels if language in common] or [text for _, text in labels]
+    return texts[0] if texts else ""
+
+
 def _words(labels: Sequence[tuple[str, str]], name: str, common: set[str]) -> list[str]:
     comparable = [text for language, text in labels if language in common]
     texts = comparable or [text for _, text in labels]

@@ -4,7 +4,12 @@ import numpy as np
 
 from mmea_jax.data.knowledge_graphs import Bag, KnowledgeGraphs, Split
 from mmea_jax.data.names import char_bag, word_bag
-from mmea_jax.data.own.bags import attribute_and_value_bag, entity_words, shared_relation_bag
+from mmea_jax.data.own.bags import (
+    attribute_and_value_bag,
+    entity_labels,
+    entity_words,
+    shared_relation_bag,
+)
 from mmea_jax.data.own.images import visual_features
 from mmea_jax.data.own.links import read_links
 from mmea_jax.data.own.options import MIN_SEEDS, MIN_TRAIN, MIN_VALID, OwnOptions
@@ -55,6 +60,7 @@ def load_own(
     side = np.repeat(np.array([0, 1], np.int8), [len(own) for own in names])
     common = sources[0].languages & sources[1].languages
     words = [word for s, own in zip(sources, names, strict=True) for word in entity_words(s, own, common)]
+    labels = [text for s, own in zip(sources, names, strict=True) for text in entity_labels(s, own, common)]
     features, lines = visual_features((options.images_left, options.images_right), tuple(called), len(side))
     bags = {
         RELATION: lambda: shared_relation_bag(triples, len(side), relations, bag_width),
@@ -76,6 +82,7 @@ def load_own(
         links=np.concatenate([seeds, gold]),
         modalities={m: rows for m, rows in found.items() if not isinstance(rows, Bag) or rows.width},
         notes=(*notes, *lines, *_passed_over(sources)),
+        labels=tuple(labels),
     )
     return kgs, _split(seeds, gold, options, split_seed)
 

@@ -17,6 +17,13 @@ def side_of(folder: Path, side: int) -> int | None:
     return None if not there else side if len(there) == 2 else there[0]
 
 
+def files(folder: Path, side: int) -> list[Path]:
+    """The files that ``read_side`` opens, as far as they exist."""
+    stems = ("ent_ids", "rel_ids", "triples", "training_attrs", "numerical_triples")
+    paths = [*(folder / f"{stem}_{side}" for stem in stems), translated_file(folder)]
+    return [path for path in paths if path is not None and path.is_file()]
+
+
 def read_side(folder: Path, side: int, into: Source) -> None:
     """Adds triples, attributes, numbers and translated names of one side.
 

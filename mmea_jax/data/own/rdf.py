@@ -26,6 +26,8 @@ _SCHEMA = ("http://schema.org/", "https://schema.org/")
 LABELS = frozenset(
     map(str, (RDFS.label, SKOS.prefLabel, SKOS.altLabel, FOAF.name, DC.title, DCTERMS.title))
 ) | {f"{schema}{term}" for schema in _SCHEMA for term in ("name", "alternateName")}
+# Of an entity's names these come last: they are the less usual ones.
+_ALTERNATIVE = {str(SKOS.altLabel), *(f"{schema}alternateName" for schema in _SCHEMA)}
 # Subjects of these types describe the vocabulary, not the world.
 _VOCABULARY = {
     OWL.Class, RDFS.Class, RDF.Property, OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty,
@@ -64,7 +66,7 @@ def read_rdf(path: Path, into: Source, labels: Collection[str] = ()) -> None:
     vocabulary = {s for s, p, o in triples if p == RDF.type and o in _VOCABULARY}
     vocabulary |= {s for s, p, _ in triples if p in (RDFS.subClassOf, RDFS.subPropertyOf)}
     into.counts["statements about the vocabulary"] += sum(s in vocabulary for s, _, _ in triples)
-    for subject, predicate, value in triples:
+    for subject, predicate, value in sorted(triples, key=lambda triple: str(triple[1]) in _ALTERNATIVE):
         if subject not in vocabulary:
             _add(into, _name(subject, path), predicate, value, names, path)
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from mmea_jax.data.own import published_side, rdf, tables
+from mmea_jax.data.own import named_side, published_side, rdf, tables
 from mmea_jax.data.own.source import Source
 from mmea_jax.errors import InputError
 
 FORMATS = (
     "N-Triples (.nt), Turtle (.ttl), RDF/XML (.rdf, .owl), a table of triples (.tsv, .csv), a folder of such "
-    "files (tables named triples…, attributes… and names…), or a folder in the published layout (ent_ids_1 …)"
+    "files (tables named triples…, attributes… and names…), or a folder in the published layout "
+    "(ent_ids_1 …) or in OpenEA's (rel_triples_1 …)"
 )
 
 
@@ -28,6 +29,8 @@ def read_graph(location: str, side: int, labels: Collection[str] = ()) -> Source
     source = Source(location)
     if path.is_dir() and (known := published_side.side_of(path, side)):
         published_side.read_side(path, known, source)
+    elif path.is_dir() and named_side.has_both(path):
+        named_side.read_side(path, side, source)
     else:
         for file in _files(path):
             if rdf.suffix_of(file) in rdf.SUFFIXES:
@@ -37,6 +40,20 @@ def read_graph(location: str, side: int, labels: Collection[str] = ()) -> Source
     if not source.entities:
         raise InputError("no entity in it", expected=FORMATS, mend="choose another file", file=path)
     return source
+
+
+def graph_files(location: str, side: int) -> list[Path]:
+    """The files that ``read_graph`` opens.
+
+    Raises:
+      InputError: nothing there, or a format that is not known.
+    """
+    path = Path(location)
+    if path.is_dir() and (known := published_side.side_of(path, side)):
+        return published_side.files(path, known)
+    if path.is_dir() and named_side.has_both(path):
+        return named_side.files(path, side)
+    return _files(path)
 
 
 def _files(path: Path) -> list[Path]:

@@ -45,15 +45,21 @@ def read_table(path: Path, kind: str, into: Source) -> None:
     """
     for _, row in rows(path, 2 if kind == "names" else 3, kind):
         if kind == "names":
-            text = _LITERAL.fullmatch(row[1])
-            language = row[2] if len(row) > 2 else (text and text["language"]) or ""
-            into.add_label(row[0], text["text"] if text else row[1], language)
-        elif literal := _LITERAL.fullmatch(row[2]):
-            into.add_literal(row[0], row[1], literal["text"], literal["type"] or "")
+            text, language, _ = literal(row[1]) or (row[1], "", "")
+            into.add_label(row[0], text, row[2] if len(row) > 2 else language)
+        elif found := literal(row[2]):
+            text, _, datatype = found
+            into.add_literal(row[0], row[1], text, datatype)
         elif kind == "attributes":
             into.add_literal(*row[:3])
         else:
             into.add_triple(*row[:3])
+
+
+def literal(field: str) -> tuple[str, str, str] | None:
+    """Text, language and datatype of a field in quotation marks, as N-Triples writes it; None for others."""
+    found = _LITERAL.fullmatch(field)
+    return (found["text"], found["language"] or "", found["type"] or "") if found else None
 
 
 def rows(path: Path, least: int, expected: str) -> Iterator[tuple[int, list[str]]]:

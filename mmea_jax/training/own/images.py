@@ -25,7 +25,8 @@ def feature_file(location: str | Path | None, side: int, out: Path, model: str |
       model: image encoder, for pictures.
 
     Raises:
-      InputError: nothing there, an unsound file, or pictures without a model.
+      InputError: nothing there, no file that can be read, vectors of several widths, or pictures without a
+        model. Single files that are missing or damaged stop nothing: they are listed beside the features.
     """
     if location is None:
         return None
@@ -42,9 +43,8 @@ def feature_file(location: str | Path | None, side: int, out: Path, model: str |
     target = out / "features" / f"images_{side}.npz"
     listed = [] if path.is_dir() else [row for _, row in tables.rows(path, 2, "entity and path")]
     if listed and all(row[1].endswith(_VECTOR) for row in listed):
-        features = _stacked(listed, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_features(target, features)
+        write_features(target, _stacked(listed, path, target.with_name(f"{target.name}.absent.tsv")))
         return target
     if model is None:
         raise InputError(
@@ -57,18 +57,24 @@ def feature_file(location: str | Path | None, side: int, out: Path, model: str |
     return _encoded(_plain_table(listed, path, target.parent / f"images_{side}.tsv"), target, model)
 
 
-def _stacked(listed: list[list[str]], table: Path) -> Features:
-    vectors = []
-    for _, name, *_ in listed:
-        file = table.parent / name
+def _stacked(listed: list[list[str]], table: Path, absent: Path) -> Features:
+    """The vectors that can be read; ``absent`` lists the others, whose entities count as without image."""
+    vectors, lines = {}, []
+    for key, name, *_ in listed:
         try:
-            vectors.append(np.load(file, allow_pickle=False).reshape(-1).astype(np.float32))
+            vectors[key] = np.load(table.parent / name, allow_pickle=False).reshape(-1).astype(np.float32)
         # A damaged file raises whatever its bytes drive the reader to.
         except Exception as error:
-            raise InputError(
-                f"no sound array ({error})", expected="a vector", mend="write it again", file=file
-            ) from None
-    widths = {len(vector) for vector in vectors}
+            fault = " ".join(str(getattr(error, "strerror", None) or error).split())
+            lines.append(f"{key}\t{name}\t{fault}\n")
+    if not vectors:
+        raise InputError(
+            f"no sound array in any of {len(listed):,} files; the first: {' '.join(lines[0].split())}",
+            expected="files of one vector each",
+            mend="correct the paths, which count from the table's folder, or write the files again",
+            file=table,
+        )
+    widths = {len(vector) for vector in vectors.values()}
     if len(widths) > 1:
         raise InputError(
             f"vectors of widths {sorted(widths)}",
@@ -76,7 +82,12 @@ def _stacked(listed: list[list[str]], table: Path) -> Features:
             mend="compute all with one model",
             file=table,
         )
-    return Features(tuple(row[0] for row in listed), np.stack(vectors))
+    absent.write_text("".join(lines), encoding="utf-8")
+    if lines:
+        log.info(
+            "%s: %d of %d files missing or unreadable; listed in %s", table, len(lines), len(listed), absent
+        )
+    return Features(tuple(vectors), np.stack(list(vectors.values())))
 
 
 def _plain_table(listed: list[list[str]], source: Path, target: Path) -> Path:

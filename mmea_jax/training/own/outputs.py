@@ -61,7 +61,7 @@ def write_files(folder: RunFolder, kgs: KnowledgeGraphs, prediction: Prediction,
     pairs = zip(prediction.entities, prediction.counterparts, prediction.matched, strict=True)
     partner |= {int(one): int(two) for one, two, matched in pairs if matched}
     folder.write_text(EVIDENCE, _evidence_text(kgs, prediction, Explainer(kgs, partner)))
-    labels = tuple({names[i]: kgs.words[i] for i in kgs.entities(side) if kgs.words[i]} for side in (0, 1))
+    labels = tuple({names[i]: kgs.labels[i] for i in kgs.entities(side) if kgs.labels[i]} for side in (0, 1))
     folder.write_text(SSSOM, sssom_table(rows, labels, kgs.name))
 
 

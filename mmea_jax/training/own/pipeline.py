@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmea_jax.training.own.config import own_config
 from mmea_jax.training.own.images import feature_file
 from mmea_jax.training.own.outputs import ALIGNMENT
 from mmea_jax.training.own.run import OutputOptions, OwnRun
+from mmea_jax.training.own.unchanged import INPUTS, digests, refuse_changed
 from mmea_jax.training.settings import read_settings
 from mmea_jax.training.writers import RunFolder
 
@@ -99,7 +101,8 @@ def align_graphs(
       signals: stop training at the end of a pass.
 
     Raises:
-      InputError: bad input; the error says where and how to mend it.
+      InputError: bad input, or ``out`` holds an alignment of files that have changed since; the error says
+        where and how to mend it.
       Interrupted: a signal came.
     """
     _check(threshold, dangling)
@@ -116,11 +119,16 @@ def align_graphs(
     own.images_left, own.images_right = files
     output = OutputOptions(one_to_one, threshold, dangling)
     settings = read_settings(config)
+    inputs = digests(settings.data.own)
+    refuse_changed(out, inputs)
     finished = RunFolder(out).finished(config.to_dict())
     if finished and finished["alignment"]["asked"] == dataclasses.asdict(output):
         return Alignment(out, finished)
     run = OwnRun(settings, config.to_dict(), out, output)
-    return Alignment(out, run.evaluate() if finished else run.train(signals))
+    if finished:
+        return Alignment(out, run.evaluate())
+    run.folder.write_text(INPUTS, json.dumps(inputs, indent=1) + "\n")
+    return Alignment(out, run.train(signals))
 
 
 def _check(threshold: float | None, dangling: float | None) -> None:

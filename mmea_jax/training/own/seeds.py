@@ -76,8 +76,9 @@ def _beside_seeds(kgs: KnowledgeGraphs, split: Split) -> tuple[Split, dict | Non
 def _in_place_of_seeds(kgs: KnowledgeGraphs, split: Split) -> tuple[Split, dict]:
     """Pairs stand in for seeds.
 
-    A fifth of them is held out to choose the epoch and to fit the probability on. As these are the easiest
-    pairs, and some of them are wrong, the probability is then too high for harder ones.
+    A fifth of them, and of few as many as of seeds, is held out to choose the epoch and to fit the
+    probability on. As these are the easiest pairs, and some of them are wrong, the probability is then too
+    high for harder ones.
     """
     seeds = np.concatenate([split.train, split.valid])
     modality = next((m for m in _SOURCES if _on_both_sides(kgs, m)), None)
@@ -96,7 +97,7 @@ def _in_place_of_seeds(kgs: KnowledgeGraphs, split: Split) -> tuple[Split, dict]
             mend="add --seeds, or name the labels' predicate with --label, or add images of both sides",
         )
     order = stream(0, "own/pivots").permutation(len(pairs))
-    held_out = round(_HELD_OUT * len(pairs))
+    held_out = max(round(_HELD_OUT * len(pairs)), min(MIN_VALID, len(pairs) // 2))
     valid = np.concatenate([split.valid, pairs[np.sort(order[:held_out])]])
     train = np.concatenate([split.train, pairs[np.sort(order[held_out:])]])
     log.info(

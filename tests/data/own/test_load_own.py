@@ -8,7 +8,8 @@ import pytest
 from mmea_jax.data import DataOptions, describe, load
 from mmea_jax.data.formats.features import Features, write_features
 from mmea_jax.data.own import OwnOptions
-from mmea_jax.data.own.read import read_graph
+from mmea_jax.data.own.bags import entity_labels
+from mmea_jax.data.own.read import graph_files, read_graph
 from mmea_jax.errors import InputError
 
 LABEL = "<http://www.w3.org/2000/01/rdf-schema#label>"
@@ -84,6 +85,17 @@ def test_blank_nodes_keep_their_names_from_read_to_read(tmp_path):
     assert read_graph(str(tmp_path / "b.nt"), 1).entities == {"_:b.nt/x", "_:b.nt/y"}
 
 
+def test_the_label_is_a_usual_name_in_a_language_of_both(tmp_path):
+    path = tmp_path / "a.nt"
+    alt = LABEL.replace("2000/01/rdf-schema#label", "2004/02/skos/core#altLabel")
+    path.write_text(f'<http://a/ulm> {alt} "U."@en .\n{NT}', encoding="utf-8")
+    graph = read_graph(str(path), 1)
+    assert [text for _, text in graph.labels["http://a/ulm"]] == ["Ulm", "City of Ulm", "U."]
+    names = ["http://a/danube", "http://a/ulm"]
+    assert entity_labels(graph, names, {"en"}) == ["", "City of Ulm"]
+    assert entity_labels(graph, names, {"fr"}) == ["", "Ulm"]
+
+
 def test_a_literal_in_a_table_of_triples_is_no_entity(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text('<http://a/x>\thttp://a/p\t"12"^^<http://t>\nhttp://a/x\thttp://a/q\thttp://a/y\n')
@@ -134,6 +146,7 @@ def test_entities_without_triples_are_kept_and_gold_only_tests(pair):
     assert not set(map(tuple, split.test.tolist())) & set(map(tuple, split.train.tolist()))
     assert sorted(kgs.links[:, 0].tolist()) == list(range(40))
     assert "41 + 41" in describe(kgs, split)[0]
+    assert kgs.labels[:2] == ("person ak", "person bk")
 
 
 def test_equal_dates_are_columns_that_both_graphs_share(pair):
@@ -228,6 +241,29 @@ def test_the_published_layout_gives_a_side(pair):
     assert {"colour", "height"} <= set(kgs.modalities["attribute"].vocabulary)
 
 
+def test_a_folder_by_names_gives_the_side_that_is_asked_for(tmp_path):
+    folder = tmp_path / "openea"
+    folder.mkdir()
+    (folder / "rel_triples_1").write_text("http://a/x\thttp://a/p\thttp://a/y\n")
+    (folder / "rel_triples_2").write_text("http://b/x\thttp://b/p\thttp://b/y\n")
+    (folder / "attr_triples_1").write_text(
+        'http://a/x\thttp://a/born\t"1961-05-08"^^<http://www.w3.org/2001/XMLSchema#date>\n'
+        "http://a/y\thttp://a/note\t\n"
+    )
+    (folder / "ent_links").write_text("http://a/x\thttp://b/x\nhttp://a/z\thttp://b/z\n")
+    left, right = (read_graph(str(folder), side) for side in (1, 2))
+    assert left.triples == {("http://a/x", "http://a/p", "http://a/y")}
+    assert left.entities == {"http://a/x", "http://a/y", "http://a/z"}
+    assert right.entities == {"http://b/x", "http://b/y", "http://b/z"}
+    assert ("http://a/x", "date 1961-05-08") in left.values
+    assert ("http://a/y", "http://a/note") in left.attributes
+    assert not right.attributes
+    # One side alone is a folder of tables like any other, whichever is asked for.
+    for name in ("rel_triples_2", "attr_triples_1"):
+        (folder / name).unlink()
+    assert read_graph(str(folder), 2).triples == left.triples
+
+
 def test_graphs_of_attributes_alone_are_graphs(pair):
     folder, ask = pair
     for side in "ab":
@@ -237,3 +273,28 @@ def test_graphs_of_attributes_alone_are_graphs(pair):
     assert "relation" not in kgs.modalities
     assert len(split.train) + len(split.valid) == 35
     assert "82 (41 + 41)" in describe(kgs, split)[1]
+
+
+def test_a_literal_in_a_csv_table_of_triples_has_its_marks_doubled(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        'http://a/x,http://a/p,"""1961-05-08"""\nhttp://a/x,http://a/q,http://a/y\n'
+    )
+    graph = read_graph(str(tmp_path / "t.csv"), 1)
+    assert graph.entities == {"http://a/x", "http://a/y"}
+    assert ("http://a/x", "date 1961-05-08") in graph.values
+
+
+def test_the_files_of_a_graph_are_those_that_are_read(tmp_path):
+    for name in ("ent_ids_1", "ent_ids_2", "triples_1", "triples_2", "notes.txt"):
+        (tmp_path / name).write_text("0\tx\n")
+    assert [path.name for path in graph_files(str(tmp_path), 1)] == ["ent_ids_1", "triples_1"]
+    other = tmp_path / "by_names"
+    other.mkdir()
+    for name in ("rel_triples_1", "rel_triples_2", "attr_triples_2", "ent_links", "notes.txt"):
+        (other / name).write_text("x\ty\tz\n")
+    found = [path.name for path in graph_files(str(other), 2)]
+    assert found == ["rel_triples_2", "attr_triples_2", "ent_links"]
+    (other / "rel_triples_2").unlink()
+    assert [path.name for path in graph_files(str(other), 1)] == ["attr_triples_2", "rel_triples_1"]
+    with pytest.raises(InputError, match="nothing there"):
+        graph_files(str(tmp_path / "nowhere"), 1)

@@ -104,6 +104,8 @@ def test_sssom_has_prefixes_and_says_where_no_term_was_found(finished):
         assert row["object_id"].split(":")[0] in prefixes
         assert row["mapping_justification"].startswith("semapv:")
         assert 0 <= float(row["confidence"]) <= 1
+    # Labels are as the files write them, not the words that are compared.
+    assert all(row["subject_label"][0].isupper() for row in rows)
     none = sum(row["object_id"] == "sssom:NoTermFound" for row in rows)
     assert none == sum(row["status"] == "no_match" for row in table(finished[0] / "alignment.tsv"))
 
@@ -131,6 +133,23 @@ def test_a_second_run_is_at_once_and_other_outputs_need_no_training(finished, tm
     results = json.loads((copy / "results.json").read_text())
     assert results["alignment"]["asked"]["one_to_one"]
     assert results["stages"] == json.loads((out / "results.json").read_text())["stages"]
+
+
+def test_a_file_that_has_changed_since_is_no_second_run(finished, world, capsys):
+    out, arguments = finished
+    seeds = world.folder / "seeds.tsv"
+    before = seeds.read_bytes()
+    world.write_links(seeds, world.links[:41])
+    try:
+        assert align.run(arguments) == 2
+        assert "seeds: seeds.tsv" in capsys.readouterr().err
+    finally:
+        seeds.write_bytes(before)
+    assert align.run(arguments) == 0
+    # A folder that does not say what it was made of is taken as it is.
+    (out / "inputs.json").rename(out / "kept.json")
+    assert align.run(arguments) == 0
+    (out / "kept.json").rename(out / "inputs.json")
 
 
 def small():

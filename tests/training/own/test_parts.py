@@ -1,6 +1,7 @@
 """Pieces of an alignment of one's own graphs that no training is needed for."""
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mmea_jax.data import Dense, SyntheticOptions
 from mmea_jax.data.formats.features import read_features
 from mmea_jax.data.knowledge_graphs import Split
+from mmea_jax.data.own import MIN_VALID
 from mmea_jax.data.synthetic import generate
 from mmea_jax.errors import InputError
 from mmea_jax.matching.alignment_table import Row
@@ -73,9 +75,9 @@ def test_names_then_images_stand_in_for_seeds(kgs):
     assert set(map(tuple, kgs.links[:3])) <= set(map(tuple, found.train))
     both = np.concatenate([found.train, found.valid])
     assert len(both) == 3 + report["count"]
-    # Nobody twice, and a fifth is held out.
+    # Nobody twice, and a fifth is held out, or what it takes at least.
     assert all(len(np.unique(both[:, k])) == len(both) for k in (0, 1))
-    assert len(found.valid) == round(0.2 * report["count"])
+    assert len(found.valid) == max(round(0.2 * report["count"]), MIN_VALID)
     right = np.isin(both @ [1000, 1], kgs.links @ [1000, 1]).mean()
     assert right > 0.8
     nameless = dataclasses.replace(kgs, modalities={"visual": kgs.modalities["visual"]})
@@ -105,6 +107,20 @@ def test_a_table_of_vectors_becomes_features(tmp_path):
     assert feature_file("x.npz", 1, tmp_path, None).name == "x.npz"
 
 
+def test_vectors_that_cannot_be_read_are_listed_and_masked(tmp_path, caplog):
+    np.save(tmp_path / "x.npy", np.ones(3))
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    table = tmp_path / "images.tsv"
+    table.write_text("a\tbad.npy\nb\tx.npy\nc\tnone.npy\n")
+    logging.getLogger("mmea_jax").propagate = True
+    with caplog.at_level(logging.INFO, "mmea_jax"):
+        made = feature_file(table, 2, tmp_path / "out", None)
+    assert read_features(made).keys == ("b",)
+    lines = (tmp_path / "out" / "features" / "images_2.npz.absent.tsv").read_text().splitlines()
+    assert [line.split("\t")[:2] for line in lines] == [["a", "bad.npy"], ["c", "none.npy"]]
+    assert "2 of 3 files missing or unreadable" in caplog.text
+
+
 def test_pictures_need_a_model_and_sound_files(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -114,8 +130,8 @@ def test_pictures_need_a_model_and_sound_files(tmp_path):
     with pytest.raises(InputError, match="nothing there"):
         feature_file(tmp_path / "nowhere", 1, tmp_path / "out", None)
     (tmp_path / "bad.npy").write_bytes(b"no array")
-    (tmp_path / "images.tsv").write_text("x\tbad.npy\n")
-    with pytest.raises(InputError, match=r"bad\.npy: .*no sound array"):
+    (tmp_path / "images.tsv").write_text("x\tbad.npy\ny\tnone.npy\n")
+    with pytest.raises(InputError, match=r"images\.tsv: .*any of 2 files; the first: x bad\.npy"):
         feature_file(tmp_path / "images.tsv", 1, tmp_path / "out", None)
     np.save(tmp_path / "a.npy", np.ones(2))
     np.save(tmp_path / "bad.npy", np.ones(3))
