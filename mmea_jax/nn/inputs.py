@@ -6,6 +6,7 @@ from jax import Array
 
 from mmea_jax.nn.bags import SparseRows
 from mmea_jax.nn.graph import Graph
+from mmea_jax.nn.sampled_graph import SampledGraph, Tree
 from mmea_jax.nn.triples import Triples
 from mmea_jax.vocabulary import STRUCTURE
 
@@ -15,14 +16,14 @@ class Inputs:
     """Arrays of two knowledge graphs in one index space.
 
     Attributes:
-      graph: structure.
+      graph: structure; within a training step perhaps a sample alone, drawn for its very entities.
       bags: sparse modalities by name (relation, attribute, char, name).
       dense: pre-computed unit vectors by modality, float32[N, f]; rows of absent entities are zero.
       present: bool[N] by modality, for every modality but structure.
       triples: what methods that embed by translation read of structure.
     """
 
-    graph: Graph
+    graph: Graph | SampledGraph | Tree
     bags: dict[str, SparseRows]
     dense: dict[str, Array]
     present: dict[str, Array]

@@ -10,7 +10,7 @@ from mmea_jax.nn.attention import DiagonalAttention, GraphConvolution
 from mmea_jax.nn.bags import BagEncoder, DenseEncoder
 from mmea_jax.nn.inputs import Inputs
 from mmea_jax.nn.normalise import unit
-from mmea_jax.nn.sampled_graph import SampledGraph, grow
+from mmea_jax.nn.sampled_graph import SampledGraph, Tree, grow
 from mmea_jax.partition import by_rows
 from mmea_jax.vocabulary import STRUCTURE
 
@@ -71,7 +71,7 @@ class ModalEncoder(nn.Module):
             table = jnp.where(shown, table, 0.0)
         if self.encoder == "translation":
             return unit(table)
-        if isinstance(inputs.graph, SampledGraph):
+        if isinstance(inputs.graph, SampledGraph | Tree):
             return table
         return by_rows(self.structure_encoder(inputs.graph, table))
 
@@ -91,6 +91,9 @@ class ModalEncoder(nn.Module):
         if modality == STRUCTURE and isinstance(inputs.graph, SampledGraph) and self.encoder == "attention":
             tree = grow(inputs.graph, self.make_rng("dropout"), entities, self.layers)
             return self.structure_encoder(tree, structure)
+        if modality == STRUCTURE and isinstance(inputs.graph, Tree):
+            # Drawn for these entities.
+            return self.structure_encoder(inputs.graph, structure)
         if modality == STRUCTURE:
             return structure[entities]
         if modality in rows:

@@ -11,9 +11,11 @@ from flax import struct
 from jax import Array
 
 from mmea_jax.nn.inputs import Inputs
+from mmea_jax.nn.sampled_graph import SampledGraph
 from mmea_jax.nn.triples import TripleBatch, corrupted_batch, counterparts, shuffled_pass
 from mmea_jax.training import finite
 from mmea_jax.training.holding import Hold, hold_penalty
+from mmea_jax.training.touched_rows import on_touched_rows
 
 # Folded into the run's key for the streams of triples; steps and epochs never count so far.
 _TRIPLES = (1 << 31) - 1
@@ -170,8 +172,14 @@ def make_run_steps(
             def take(state):
                 more = {} if drawn is None else {"triples": drawn(index, state.step)}
                 more |= {} if pseudo is None else {"pseudo": pseudo(index)}
-                stepped = train_step(model, optimizer, flags, state, inputs, pairs, key, more, strip)
-                return finite.guarded(stepped, state, skips)
+
+                def step(model, state, inputs):
+                    stepped = train_step(model, optimizer, flags, state, inputs, pairs, key, more, strip)
+                    return finite.guarded(stepped, state, skips)
+
+                if isinstance(getattr(inputs, "graph", None), SampledGraph):
+                    return on_touched_rows(step, model, state, inputs, pairs, key)
+                return step(model, state, inputs)
 
             def skip(state):
                 shapes = jax.eval_shape(take, state)[1]

@@ -30,6 +30,10 @@ def test_losses_and_answers_are_those_of_one_device(on_one):
     assert_alike(on_one, trained(8))
 
 
+def test_on_sampled_neighbourhoods_too():
+    assert_alike(trained(1, neighbours=2), trained(8, neighbours=2))
+
+
 def test_tables_optimizer_and_edges_are_split():
     small = Small(8)
     with small.sharding.active():

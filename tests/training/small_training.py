@@ -31,19 +31,32 @@ class Small:
 
     Args:
       devices: as ``Sharding``.
+      neighbours: as in ``TrainOptions``.
+      entity_dropout: as in the model.
     """
 
-    def __init__(self, devices: int):
+    def __init__(self, devices: int, neighbours: int = 0, entity_dropout: float = 0.1):
         self.kgs = generate(_WORLD)
         self.links = self.kgs.links[:26]
         inputs = make_inputs(self.kgs)
         self.sharding = Sharding(devices, self.kgs.num_entities)
         names = tuple(m for m in modalities_of(self.kgs) if m in ("structure", "relation", "visual"))
         # What compiles is what takes time here; layers and heads are compared in ``eight_devices.py``.
-        self.model = Mclea(names, self.kgs.num_entities, 8, layers=1, heads=1, entity_dropout=0.1, zoom=0.0)
+        self.model = Mclea(
+            names, self.kgs.num_entities, 8, layers=1, heads=1, entity_dropout=entity_dropout, zoom=0.0
+        )
         stage = Stage("main", epochs=3, learning_rate=0.02, batch_size=13)
         self.trainer = Trainer(
-            self.model, inputs, (stage,), self.links, TrainOptions(), 0, None, None, (45, 45), self.sharding
+            self.model,
+            inputs,
+            (stage,),
+            self.links,
+            TrainOptions(neighbours=neighbours),
+            0,
+            None,
+            None,
+            (45, 45),
+            self.sharding,
         )
         self._inputs = inputs
 
@@ -77,14 +90,17 @@ class Small:
         return ranks | {"joint": np.asarray(left.joint)}
 
 
-def trained(devices: int, folder: Path | None = None) -> tuple[list[float], dict[str, np.ndarray]]:
+def trained(
+    devices: int, folder: Path | None = None, neighbours: int = 0
+) -> tuple[list[float], dict[str, np.ndarray]]:
     """Losses of three passes, and the answers afterwards.
 
     Args:
       devices: as ``Sharding``.
       folder: for a checkpoint, from which the last pass is to start.
+      neighbours: as in ``TrainOptions``.
     """
-    small = Small(devices)
+    small = Small(devices, neighbours)
     with small.sharding.active():
         progress = small.trainer.initial()
         losses = small.losses(progress, 2)

@@ -38,7 +38,7 @@ def finish(process: subprocess.Popen) -> str:
 def test_eight_devices():
     checks = str(Path(__file__).with_name("eight_devices.py"))
     out = finish(start(8, "-m", "pytest", "-n", "0", "-q", "--no-header", checks))
-    assert "9 passed" in out
+    assert "10 passed" in out
 
 
 def test_two_processes_and_what_they_saved_on_one(tmp_path):
