@@ -80,6 +80,7 @@ def test_a_run_leaves_every_file_and_every_number(finished):
     assert 0 < stored["floors"]["relation_frequency"] < 1
     counts = stored["counts"]
     assert counts["test_in_train"] == 0
+    assert stored["parameters"] > counts["entities"] * 16  # an entity's vector is twice as wide as dim
     assert sum(row["count"] for row in stored["by_category"].values()) == counts["test_triples"]
     assert sum(row["count"] for row in stored["by_modalities"].values()) == 2 * counts["test_triples"]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
