@@ -52,6 +52,12 @@ class CompletionGraph:
         """int8[N]: zeros, for there is one graph; what works on two of them asks for it."""
         return np.zeros(self.num_entities, np.int8)
 
+    def tested(self) -> np.ndarray:
+        """bool[N]: the entities that a test triple names."""
+        tested = np.zeros(self.num_entities, bool)
+        tested[self.test[:, [0, 2]]] = True
+        return tested
+
     def seen(self) -> np.ndarray:
         """bool[N]: the entities that a training triple names."""
         seen = np.zeros(self.num_entities, bool)

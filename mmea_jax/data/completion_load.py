@@ -48,7 +48,7 @@ def load_completion(options: CompletionOptions) -> CompletionGraph:
     both = {**graph.modalities, **found}
     both = {m: both[m] for m in (VISUAL, TEXT) if m in both}
     graph = dataclasses.replace(graph, modalities=both, notes=(*graph.notes, *notes))
-    return degrade(graph, options.missing, options.ambiguous, options.missing_seed)
+    return _degraded(graph, options)
 
 
 def describe_completion(graph: CompletionGraph) -> list[str]:
@@ -102,6 +102,15 @@ def _divided(
         validation=name,
         notes=(*graph.notes, *overlaps(parts)),
     )
+
+
+def _degraded(graph: CompletionGraph, options: CompletionOptions) -> CompletionGraph:
+    of, notes = None, graph.notes
+    if options.missing_of == "test" and options.missing:
+        of = graph.tested()
+        notes = (*notes, f"rows go missing of the {of.sum():,} entities that test triples name, of no others")
+    degraded = degrade(graph, options.missing, options.ambiguous, options.missing_seed, of)
+    return dataclasses.replace(degraded, notes=notes)
 
 
 def _with_features(graph: CompletionGraph, folder: Path, options: CompletionOptions) -> CompletionGraph:

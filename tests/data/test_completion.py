@@ -248,6 +248,22 @@ def test_missing_and_ambiguous_modalities(tmp_path):
         load_completion(dataclasses.replace(data, visual="none", missing={"visual": 0.2}))
 
 
+def test_modalities_may_go_missing_of_test_entities_alone(tmp_path):
+    # Of 6 entities two are of test triples; all have a name.
+    write_set(tmp_path, train=[(h, 0, t) for h in range(6) for t in range(6)], valid=[], test=[(1, 1, 2)])
+    asked = options(tmp_path, missing={"text": 0.5}, missing_of="test")
+    graph = load_completion(asked)
+    present = graph.modalities["text"].present
+    assert graph.tested().tolist() == [False, True, True, False, False, False]
+    assert present[[0, 3, 4, 5]].all()
+    assert present[[1, 2]].sum() == 1
+    assert any("of the 2 entities that test triples name" in line for line in describe_completion(graph))
+    # By default all entities share the loss, and nothing is said of test triples.
+    every = load_completion(dataclasses.replace(asked, missing_of="all"))
+    assert every.modalities["text"].present.sum() == 3
+    assert not any("go missing" in note for note in every.notes)
+
+
 def test_the_generated_set_is_deterministic_and_sound():
     data = CompletionOptions(synthetic=SMALL)
     graph, again = load_completion(data), load_completion(data)
@@ -267,6 +283,7 @@ def test_the_generated_set_is_deterministic_and_sound():
         ({"text": "bigrams"}, "data.text = 'bigrams'"),
         ({"validation": "heldout"}, "did you mean 'held_out'?"),
         ({"valid_ratio": 0}, "data.valid_ratio = 0"),
+        ({"missing_of": "tests"}, "data.missing_of = 'tests' (did you mean 'test'?)"),
         ({"text_width": 0}, "data.text_width = 0"),
         ({"missing": {"name": 0.5}}, "a key of data.missing = 'name'"),
         ({"missing": {"visual": 1.5}}, "missing.visual = 1.5"),

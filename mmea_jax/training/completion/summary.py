@@ -29,6 +29,7 @@ def header(settings: CompletionSettings, graph: CompletionGraph, modalities: tup
             "split_sha256": digest(graph.train, graph.valid, graph.test),
             "modalities": list(modalities),
             "missing": dict(settings.data.missing),
+            "missing_of": settings.data.missing_of,
             "ambiguous": dict(settings.data.ambiguous),
             "simulated": [m for m in graph.simulated if m in modalities],
             "loss": settings.train.loss,
