@@ -27,7 +27,7 @@ def get_config(mode: str = "") -> ConfigDict:
             "scorer": "rotate",  # 'transe', 'distmult', 'complex'
             "dim": _DIMENSIONS.get(mode, 64),  # components; an entity's vector is twice as wide
             "margin": _MARGINS.get(mode, 12.0),  # γ
-            "modal": "adaptive",  # 'none': structure alone (ablation)
+            "modal": "adaptive",  # 'mean': equal weights; 'none': structure alone (ablation)
             "absent": "masked",  # 'random': absent features are drawn and take part, as published
             "train_features": True,  # feature tables train along, as published
             "reciprocal": False,  # a relation vector of its own for questions about the head
