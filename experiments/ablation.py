@@ -6,7 +6,8 @@
         --out runs/ablation -- --config.data.visual=none
 
 What follows ``--`` goes to every run. Finished runs are skipped, so an interrupted study goes on where it
-stopped. OUT gets ``ablation.csv`` and ``ablation.md``.
+stopped. OUT gets ``ablation.csv`` and ``ablation.md``. Numbers of alignment are by CSLS, KG 1 → KG 2; those
+of completion are filtered ranks at both ends.
 """
 
 import argparse
@@ -17,10 +18,13 @@ from pathlib import Path
 
 from experiments.devices import run_on_devices
 from experiments.sweep import Cell, mean_and_sd, shown, text_table
+from mmea_jax.vocabulary import COMPLETION_MODALITIES
 
 FULL = "full"
 _NO_BETA = ("--config.model.fusion=static",)
 _NO_TRANSPORT = ("--config.model.transport=0.0",)
+_NO_MAT = ("--config.model.adversarial=0.0",)
+_EQUAL = ("--config.model.modal=mean",)
 _NOT_ADAPTIVE = ("--config.model.adaptive=False", "--config.model.learn_temperature=False")
 
 # Variant → what it overrides; one dictionary a method. Every method has the modality variants besides.
@@ -79,8 +83,20 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "joint similarity alone": ("--config.matching.score=joint", "--config.matching.consensus=0"),
         "without the neighbours' consensus": ("--config.matching.consensus=0",),
     },
+    "adamf_mat": {
+        "without MAT": _NO_MAT,  # μ = 0, as the published scripts have it
+        "without adaptive fusion (equal weights)": _EQUAL,
+        "without both": (*_NO_MAT, *_EQUAL),
+        # Which μ is best the validation column says.
+        "μ = .001": ("--config.model.adversarial=0.001",),
+        "μ = .1": ("--config.model.adversarial=0.1",),
+        "μ = 1": ("--config.model.adversarial=1.0",),
+        "absent modalities filled at random": ("--config.model.absent=random",),
+        "fixed features": ("--config.model.train_features=False",),
+    },
 }
 _OPTIONAL = ("relation", "attribute", "visual")
+_OPTIONAL_OF = {"adamf_mat": COMPLETION_MODALITIES[1:]}
 # Modalities that a method's configuration has switched off from the start.
 _OFF = {"tmea": ("relation",)}
 
@@ -91,7 +107,8 @@ def variants_of(method: str) -> dict[str, tuple[str, ...]]:
     Raises:
       KeyError: there are none of that method.
     """
-    off = {m: f"--config.data.{m}=none" for m in _OPTIONAL if m not in _OFF.get(method, ())}
+    optional = [m for m in _OPTIONAL_OF.get(method, _OPTIONAL) if m not in _OFF.get(method, ())]
+    off = {m: f"--config.data.{m}=none" for m in optional}
     modalities = {f"without {m}": (flag,) for m, flag in off.items()}
     return {FULL: ()} | VARIANTS[method] | modalities | {"structure alone": tuple(off.values())}
 
@@ -140,7 +157,7 @@ def report(rows: Sequence[Mapping]) -> str:
                 variant,
                 shown(hits),
                 "-" if full is None or variant == FULL else f"{hits[0] - full[0]:+.3f}",
-                *(shown(found[key][variant,]) for key in ("hits@10", "mrr", "valid mrr")),
+                *(shown(found[key].get((variant,))) for key in ("hits@10", "mrr", "valid mrr")),
                 f"{found['minutes'][variant,][0]:.1f}",
                 f"{found['peak GiB'][variant,][0]:.1f}",
                 str(hits[2]),

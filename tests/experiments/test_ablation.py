@@ -2,6 +2,7 @@ import pytest
 
 from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
 from experiments.sweep import run_cells
+from mmea_jax.training.completion.settings import read_completion_settings
 from mmea_jax.training.methods import METHODS as REGISTERED
 from mmea_jax.training.settings import read_settings
 from tests.experiments.fakes import FakeRuns
@@ -26,18 +27,29 @@ def apply(config, flag):
 def test_every_variant_is_a_valid_configuration_that_differs_from_the_full_one(method):
     variants = variants_of(method)
     assert next(iter(variants)) == FULL
-    assert {"without attribute", "without visual", "structure alone"} <= set(variants)
-    assert ("without relation" in variants) == (load_config(method).data.relation != "none")
+    completes = load_config(method).get("task") == "completion"
+    others = {"without text"} if completes else {"without attribute"}
+    assert {"without visual", "structure alone", *others} <= set(variants)
+    assert ("without relation" in variants) == (load_config(method).data.get("relation", "none") != "none")
     assert len({flags for flags in variants.values()}) == len(variants)
     for name, flags in variants.items():
         config = load_config(method)
         changed = [apply(config, flag) for flag in flags]
-        read_settings(config)
+        (read_completion_settings if completes else read_settings)(config)
         assert any(changed) or name == FULL, name
 
 
 def test_every_registered_method_has_variants_of_its_own():
-    assert set(VARIANTS) == set(REGISTERED)
+    assert set(VARIANTS) == {*REGISTERED, "adamf_mat"}
+
+
+def test_the_parts_that_papers_switch_off_are_there():
+    assert {"without CMMI", "without late refinement", "without confidence"} <= set(VARIANTS["umaea"])
+    parts = {"without transport", "without adaptive contrast", "without Beta fusion"}
+    assert parts <= set(VARIANTS["mimea"])
+    parts = {"without imputation", "without commonality enhancement", "without abstracts"}
+    assert parts <= set(VARIANTS["tmea"])
+    assert {"without MAT", "without adaptive fusion (equal weights)"} <= set(VARIANTS["adamf_mat"])
 
 
 def test_runs_are_variants_times_seeds_and_a_variant_has_the_last_word():

@@ -24,11 +24,23 @@ def results(hits: float) -> dict:
     }
 
 
+def of_completion(mrr: float) -> dict:
+    """The parts of a completion run's ``results.json`` that a study reads."""
+    found = {"mrr": mrr, "mr": 9.0, "hits@1": mrr - 0.1, "hits@3": mrr, "hits@10": mrr + 0.1}
+    ends = {"both": found, "head": found, "tail": found}
+    seen = {end: {**own, "mrr": mrr + 0.05} for end, own in ends.items()}
+    return results(0.0) | {
+        "task": "completion",
+        "test": {"filtered": ends, "filtered_seen": seen},
+        "counts": {"test_triples": 50},
+    }
+
+
 class Machine:
     """Stands for the command line: writes results, or fails for the seeds it is told to."""
 
     def __init__(self, broken=()):
-        self.broken, self.calls = set(broken), []
+        self.broken, self.calls, self.results = set(broken), [], results
 
     def __call__(self, command):
         flags = dict(part.split("=") for part in command if part.startswith("--config."))
@@ -38,7 +50,7 @@ class Machine:
             return 2
         folder = Path(command[command.index("--workdir") + 1])
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(results(seed / 10)))
+        (folder / "results.json").write_text(json.dumps(self.results(seed / 10)))
         return 0
 
 
@@ -117,18 +129,6 @@ def test_a_half_written_file_never_replaces_the_whole_one(tmp_path):
     with pytest.raises(ValueError, match="fields not in"):
         write_csv(path, [{"a": 1}, {"a": 1, "b": 2}])
     assert path.read_text().splitlines() == ["a", "1.23457"]
-
-
-def of_completion(mrr: float) -> dict:
-    """The parts of a completion run's ``results.json`` that a study reads."""
-    found = {"mrr": mrr, "mr": 9.0, "hits@1": mrr - 0.1, "hits@3": mrr, "hits@10": mrr + 0.1}
-    ends = {"both": found, "head": found, "tail": found}
-    seen = {end: {**own, "mrr": mrr + 0.05} for end, own in ends.items()}
-    return results(0.0) | {
-        "task": "completion",
-        "test": {"filtered": ends, "filtered_seen": seen},
-        "counts": {"test_triples": 50},
-    }
 
 
 def test_measures_are_those_of_either_task_under_the_same_names():
