@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.devices import run_on_devices
-from experiments.sweep import Cell, mean_and_sd, shown, text_table
+from experiments.sweep import Cell, mean_and_sd, method_of, shown, text_table
 from mmea_jax.vocabulary import COMPLETION_MODALITIES
 
 FULL = "full"
@@ -111,11 +111,6 @@ def variants_of(method: str) -> dict[str, tuple[str, ...]]:
     off = {m: f"--config.data.{m}=none" for m in optional}
     modalities = {f"without {m}": (flag,) for m, flag in off.items()}
     return {FULL: ()} | VARIANTS[method] | modalities | {"structure alone": tuple(off.values())}
-
-
-def method_of(config: str) -> str:
-    """``mimea`` of ``configs/mimea.py:DBP15K/zh_en``."""
-    return Path(config.partition(":")[0]).stem
 
 
 def cells_of(

@@ -55,6 +55,11 @@ class Cell:
         return [*run, "--workdir", str(folder), *self.overrides]
 
 
+def method_of(config: str) -> str:
+    """``mimea`` of ``configs/mimea.py:DBP15K/zh_en``."""
+    return Path(config.partition(":")[0]).stem
+
+
 def run_cells(
     cells: Iterable[Cell],
     out_csv: Path,

@@ -1,7 +1,7 @@
 import pytest
 
-from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
-from experiments.sweep import run_cells
+from experiments.ablation import FULL, VARIANTS, cells_of, parse, report, variants_of
+from experiments.sweep import method_of, run_cells
 from mmea_jax.training.completion.settings import read_completion_settings
 from mmea_jax.training.methods import METHODS as REGISTERED
 from mmea_jax.training.settings import read_settings
