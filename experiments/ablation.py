@@ -183,9 +183,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return asked
 
 
-def main() -> None:
-    """Runs what is missing and writes the tables."""
-    asked = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what is missing and writes the tables; returns the exit code, 1 where a run failed."""
+    asked = parse(arguments)
     cells = cells_of(asked.config, asked.seeds, asked.only, asked.common)
     rows = run_on_devices(
         cells, asked.out / "ablation.csv", asked.out / "runs", asked.devices, subprocess.call
@@ -193,7 +193,8 @@ def main() -> None:
     page = report(rows)
     (asked.out / "ablation.md").write_text(page, encoding="utf-8")
     print(page)
+    return 0 if len(rows) == len({cell.folder(Path()) for cell in cells}) else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -11,12 +11,18 @@
     python -m experiments.compare --methods rotate complex adamf_mat --data MKGC/DB15K --seeds 0 1 2 \
         --out runs/completion
 
+    python -m experiments.compare --methods eva mclea meaformer msnea umaea mimea tmea adamf_mat \
+        --data synthetic DBP15K/zh_en FBDB15K/norm --minutes 5 \
+        --out runs/eight -- --config.data.visual=simulated
+
 What follows ``--`` goes to every run; neighbours' consensus, which some configurations have switched on, is
 off unless it is given there for all (``--config.matching.consensus=3``). With drawn splits a seed draws
-split, weights and batches; all methods get the same split. Completion methods know no seed ratio: they have
-one run a seed, which draws the triples that validate (and test, where the data set is one for alignment), and
-tables of their own. Finished runs are skipped, interrupted ones go on where they stopped. OUT gets
-``compare.csv``, ``compare.md`` and a folder for every run.
+split, weights and batches; all methods get the same split. Finished runs are skipped, interrupted ones go on
+where they stopped. OUT gets ``compare.csv``, ``compare.md`` and a folder for every run.
+
+Completion methods know no seed ratio and none of the flags of alignment alone: they have one run a seed,
+which draws the triples that validate (and test, where the data set is one for alignment), and tables of their
+own.
 """
 
 import argparse
@@ -52,8 +58,8 @@ PUBLISHED_COMPLETION = {
 _PUBLISHED_RATIO = 0.3
 # Consensus is no part of a method but serves any: every row has it, or, as here and in the papers, none.
 _ALIKE = ("--config.matching.consensus=0",)
-# Methods in the order of their papers, completion last; those without a configuration file are left out.
-ORDER = ("msnea", "eva", "mclea", "meaformer", "umaea", "mimea", "tmea", "adamf_mat")
+# Alignment methods in the order of their papers; those without a configuration file are left out.
+ORDER = ("msnea", "eva", "mclea", "meaformer", "umaea", "mimea", "tmea")
 _METRICS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mrr": "MRR"}
 _COMPLETION_METRICS = {"hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10", "mrr": "MRR"}
 _COSTS = {"minutes": "minutes", "parameters": "parameters", "peak GiB": "peak GiB"}
@@ -242,7 +248,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     known = [m for m in ORDER if (CONFIGS / f"{m}.py").exists()]
-    parser.add_argument("--methods", nargs="+", default=known, help="configuration files; all by default")
+    parser.add_argument(
+        "--methods", nargs="+", default=known, help="configuration files; all of alignment by default"
+    )
     parser.add_argument(
         "--data", nargs="+", default=[SYNTHETIC], help="data sets, with a split from files or not"
     )
@@ -260,9 +268,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> None:
-    """Runs what is missing and writes the page."""
-    asked = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what is missing and writes the page; returns the exit code, 1 where a run failed."""
+    asked = parse(arguments)
     variants = {name: shlex.split(flags) for name, _, flags in (v.partition("=") for v in asked.variant)}
     flags = [*asked.flags, *([f"--config.train.max_epochs={asked.epochs}"] if asked.epochs else [])]
     study = Study(asked.methods, asked.data, asked.seed_ratios, asked.seeds, variants or {"": ()}, flags)
@@ -273,7 +281,8 @@ def main() -> None:
     page = report(rows, heading(asked))
     (asked.out / "compare.md").write_text(page, encoding="utf-8")
     print(page)
+    return 0 if len(rows) == len({cell.folder(Path()) for cell in cells}) else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.ablation import FULL, VARIANTS, cells_of, parse, report, variants_of
+from experiments.ablation import FULL, VARIANTS, cells_of, main, parse, report, variants_of
 from experiments.sweep import method_of, run_cells
 from mmea_jax.training.completion.settings import read_completion_settings
 from mmea_jax.training.methods import METHODS as REGISTERED
@@ -72,6 +72,22 @@ def test_the_table_says_what_a_part_is_worth(tmp_path):
     assert cells == ["without relation", "0.550 ± 0.000", "-0.150", "0.650 ± 0.000", "0.600 ± 0.000",
                      "0.550 ± 0.000", "2.0", "2.0", "2"]  # fmt: skip
     assert "| full " in page
+
+
+def test_the_command_writes_the_table_and_its_exit_code_says_whether_all_runs_are_in_it(
+    tmp_path, monkeypatch
+):
+    asked = ["--config", "configs/adamf_mat.py", "--out", str(tmp_path), "--only", FULL, "without MAT"]
+    broken = FakeRuns(lambda command: None if "--config.model.adversarial=0.0" in command else 0.6)
+    monkeypatch.setattr("experiments.ablation.subprocess.call", broken)
+    assert main(asked) == 1
+    monkeypatch.setattr("experiments.ablation.subprocess.call", FakeRuns(lambda command: 0.5))
+    assert main(asked) == 0
+    page = (tmp_path / "ablation.md").read_text()
+    assert "## configs/adamf_mat.py" in page
+    (line,) = [row for row in page.splitlines() if row.startswith("| without MAT")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:5] == ["without MAT", "0.500", "-0.100", "0.600", "0.530"]
 
 
 def test_the_command_line_refuses_what_it_does_not_know(capsys):

@@ -5,8 +5,9 @@ import threading
 import pytest
 
 from experiments.budget import configured_epochs, epochs_within
-from experiments.compare import ORDER, Study, fitted, heading, parse, published, report
+from experiments.compare import ORDER, Study, fitted, heading, main, parse, published, report
 from experiments.devices import run_on_devices
+from experiments.sweep import run_cells
 from mmea_jax.training.methods import METHODS as METHODS_OF_ALIGNMENT
 from tests.experiments.fakes import FakeRuns, flag
 from tests.small import load_config
@@ -148,8 +149,8 @@ def test_published_numbers_stand_beside_the_same_data_and_ratio_alone():
     assert published("adamf_mat", "DBP15K/zh_en", "-") == published("complex", "MKGC/DB15K", "-") == "-"
 
 
-def test_every_method_is_compared_unless_said_otherwise():
-    assert sorted(parse(["--out", "o"]).methods) == sorted([*METHODS_OF_ALIGNMENT, "adamf_mat"])
+def test_every_method_of_alignment_is_compared_unless_said_otherwise():
+    assert sorted(parse(["--out", "o"]).methods) == sorted(METHODS_OF_ALIGNMENT)
 
 
 def test_completion_has_no_seed_ratio_and_no_flag_of_alignment():
@@ -199,6 +200,22 @@ def test_a_budget_of_completion_is_passes_over_the_triples(tmp_path):
     assert not any("matching" in part for part in command)
     assert all(cell.overrides[-1] == "--config.train.epochs=100" for cell in cells)
     assert configured_epochs("configs/adamf_mat.py:MKGC/DB15K") == {"adamf_mat": 1000}
+
+
+def test_the_command_writes_the_page_and_its_exit_code_says_whether_all_runs_are_in_it(tmp_path, monkeypatch):
+    asked = ["--methods", "eva", "adamf_mat", "--out", str(tmp_path), "--seeds", "0", "1"]
+    broken = FakeRuns(lambda command: None if "configs/eva.py" in command else 0.4)
+    for call, code, runs in ((broken, 1, 2), (FakeRuns(), 0, 4)):
+        monkeypatch.setattr(
+            "experiments.compare.run_on_devices",
+            lambda cells, out, root, devices, call=call: run_cells(cells, out, root, call),
+        )
+        assert main(asked) == code
+        with (tmp_path / "compare.csv").open() as file:
+            assert len(list(csv.DictReader(file))) == runs
+    page = (tmp_path / "compare.md").read_text()
+    assert "## synthetic, seed ratio 0.3" in page
+    assert "## synthetic, completion" in page
 
 
 def test_the_command_line():
