@@ -11,6 +11,7 @@ import numpy as np
 from mmea_jax.data.completion import CompletionGraph
 from mmea_jax.data.completion_features import feature_file, name_words, read_modality
 from mmea_jax.data.completion_options import CompletionOptions
+from mmea_jax.data.completion_world import TEST_SHARE
 from mmea_jax.data.feature_files import alignment_features, completion_features
 from mmea_jax.data.formats import named, openke, published
 from mmea_jax.data.knowledge_graphs import Dense, KnowledgeGraphs
@@ -23,7 +24,6 @@ from mmea_jax.data.visual import read_visual, visual_file
 from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import TEXT, VISUAL, Modality
 
-TEST_SHARE = 0.1  # of the triples, where no file says which are test triples
 Found = tuple[Dense, list[str]]
 
 
@@ -100,8 +100,13 @@ def _of_alignment(folder: Path, options: CompletionOptions) -> Source:
     # Words of an identifier alone, such as a Freebase id, are none.
     identifiers = [not own for own in name_words(kgs.entity_names)]
     spoken = [[] if bare else own.split() for own, bare in zip(kgs.words, identifiers, strict=True)]
+    graph = dataclasses.replace(
+        _graph(options.dataset, entities, relations, parts),
+        split=f"drawn ({TEST_SHARE:.0%} of the triples test, split_seed {options.split_seed})",
+        notes=(*kgs.notes, note),
+    )
     return Source(
-        dataclasses.replace(_graph(options.dataset, entities, relations, parts), notes=(*kgs.notes, note)),
+        graph,
         parts,
         spoken,
         partial(_of_both_sides, folder, options, kgs),

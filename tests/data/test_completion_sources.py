@@ -40,6 +40,7 @@ def test_both_graphs_stand_side_by_side_and_a_tenth_of_the_triples_tests(graphs)
     side = np.array([0, 1, 0, 1, 0, 1, 0, 1])
     assert (side[graph.known[:, 0]] == side[graph.known[:, 2]]).all()
     assert any("their links unused; 5 triples" in note for note in graph.notes)
+    assert graph.split == "drawn (10% of the triples test, split_seed 0)"
     again, other = (load_completion(options(graphs, split_seed=seed)) for seed in (0, 1))
     np.testing.assert_array_equal(again.test, graph.test)
     assert other.test.tolist() != graph.test.tolist()

@@ -25,7 +25,7 @@ def header(settings: CompletionSettings, graph: CompletionGraph, modalities: tup
             "candidates": "all",
             "filter": "triples of all files",
             "validation": graph.validation,
-            "split": "as published",
+            "split": graph.split,
             "split_sha256": digest(graph.train, graph.valid, graph.test),
             "modalities": list(modalities),
             "missing": dict(settings.data.missing),
