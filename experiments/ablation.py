@@ -6,7 +6,8 @@
         --out runs/ablation -- --config.data.visual=none
 
 What follows ``--`` goes to every run. Finished runs are skipped, so an interrupted study goes on where it
-stopped. OUT gets ``ablation.csv`` and ``ablation.md``.
+stopped. OUT gets ``ablation.csv`` and ``ablation.md``. Numbers of alignment are by CSLS, KG 1 → KG 2; those
+of completion are filtered ranks at both ends.
 """
 
 import argparse
@@ -16,11 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.devices import run_on_devices
-from experiments.sweep import Cell, mean_and_sd, shown, text_table
+from experiments.sweep import Cell, mean_and_sd, method_of, shown, text_table
+from mmea_jax.vocabulary import COMPLETION_MODALITIES
 
 FULL = "full"
 _NO_BETA = ("--config.model.fusion=static",)
 _NO_TRANSPORT = ("--config.model.transport=0.0",)
+_NO_MAT = ("--config.model.adversarial=0.0",)
+_EQUAL = ("--config.model.modal=mean",)
 _NOT_ADAPTIVE = ("--config.model.adaptive=False", "--config.model.learn_temperature=False")
 
 # Variant → what it overrides; one dictionary a method. Every method has the modality variants besides.
@@ -79,8 +83,20 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "joint similarity alone": ("--config.matching.score=joint", "--config.matching.consensus=0"),
         "without the neighbours' consensus": ("--config.matching.consensus=0",),
     },
+    "adamf_mat": {
+        "without MAT": _NO_MAT,  # μ = 0, as the published scripts have it
+        "without adaptive fusion (equal weights)": _EQUAL,
+        "without both": (*_NO_MAT, *_EQUAL),
+        # Which μ is best the validation column says.
+        "μ = .001": ("--config.model.adversarial=0.001",),
+        "μ = .1": ("--config.model.adversarial=0.1",),
+        "μ = 1": ("--config.model.adversarial=1.0",),
+        "absent modalities filled at random": ("--config.model.absent=random",),
+        "fixed features": ("--config.model.train_features=False",),
+    },
 }
 _OPTIONAL = ("relation", "attribute", "visual")
+_OPTIONAL_OF = {"adamf_mat": COMPLETION_MODALITIES[1:]}
 # Modalities that a method's configuration has switched off from the start.
 _OFF = {"tmea": ("relation",)}
 
@@ -91,14 +107,10 @@ def variants_of(method: str) -> dict[str, tuple[str, ...]]:
     Raises:
       KeyError: there are none of that method.
     """
-    off = {m: f"--config.data.{m}=none" for m in _OPTIONAL if m not in _OFF.get(method, ())}
+    optional = [m for m in _OPTIONAL_OF.get(method, _OPTIONAL) if m not in _OFF.get(method, ())]
+    off = {m: f"--config.data.{m}=none" for m in optional}
     modalities = {f"without {m}": (flag,) for m, flag in off.items()}
     return {FULL: ()} | VARIANTS[method] | modalities | {"structure alone": tuple(off.values())}
-
-
-def method_of(config: str) -> str:
-    """``mimea`` of ``configs/mimea.py:DBP15K/zh_en``."""
-    return Path(config.partition(":")[0]).stem
 
 
 def cells_of(
@@ -140,7 +152,7 @@ def report(rows: Sequence[Mapping]) -> str:
                 variant,
                 shown(hits),
                 "-" if full is None or variant == FULL else f"{hits[0] - full[0]:+.3f}",
-                *(shown(found[key][variant,]) for key in ("hits@10", "mrr", "valid mrr")),
+                *(shown(found[key].get((variant,))) for key in ("hits@10", "mrr", "valid mrr")),
                 f"{found['minutes'][variant,][0]:.1f}",
                 f"{found['peak GiB'][variant,][0]:.1f}",
                 str(hits[2]),
@@ -171,9 +183,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return asked
 
 
-def main() -> None:
-    """Runs what is missing and writes the tables."""
-    asked = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what is missing and writes the tables; returns the exit code, 1 where a run failed."""
+    asked = parse(arguments)
     cells = cells_of(asked.config, asked.seeds, asked.only, asked.common)
     rows = run_on_devices(
         cells, asked.out / "ablation.csv", asked.out / "runs", asked.devices, subprocess.call
@@ -181,7 +193,8 @@ def main() -> None:
     page = report(rows)
     (asked.out / "ablation.md").write_text(page, encoding="utf-8")
     print(page)
+    return 0 if len(rows) == len({cell.folder(Path()) for cell in cells}) else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

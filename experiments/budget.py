@@ -5,14 +5,15 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from experiments.sweep import Cell, run_cells
+from experiments.sweep import Cell, method_of, run_cells
+from mmea_jax.training.completion.methods import METHODS as COMPLETION
 
 # Passes of a probe, a stage; the first one of a run is slower than the others.
 _PROBE_EPOCHS = 3
 
 
 def configured_epochs(config: str) -> dict[str, int]:
-    """Passes of every stage as the configuration file has them, in order.
+    """Passes of every stage as the configuration file has them, in order; completion has one.
 
     Args:
       config: as for ``--config`` of ``mmea_jax.main``.
@@ -22,7 +23,10 @@ def configured_epochs(config: str) -> dict[str, int]:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {name: stage.epochs for name, stage in module.get_config(mode).stages.items()}
+    found = module.get_config(mode)
+    if found.get("task") == "completion":
+        return {found.method: found.train.epochs}
+    return {name: stage.epochs for name, stage in found.stages.items()}
 
 
 def epochs_within(
@@ -56,8 +60,10 @@ def budget_flags(
     short = (
         f"--config.train.max_epochs={_PROBE_EPOCHS}",
         f"--config.train.evaluate_every={_PROBE_EPOCHS}",
-        "--config.matching.assignment=False",
     )
+    completes = method_of(cell.config) in COMPLETION
+    if not completes:
+        short += ("--config.matching.assignment=False",)
     probe = Cell(cell.labels, cell.config, (*cell.overrides, *short))
     if not run_cells([probe], workroot / "probe.csv", workroot, call):
         raise RuntimeError(f"the probe of {', '.join(map(str, cell.labels.values()))} failed; see its output")
@@ -66,4 +72,6 @@ def budget_flags(
     # A stage that the data have no use for is in no results.
     configured = {name: n for name, n in configured_epochs(cell.config).items() if name in seconds}
     planned = epochs_within(minutes, configured, seconds)
+    if completes:
+        return tuple(f"--config.train.epochs={epochs}" for epochs in planned.values())
     return tuple(f"--config.stages.{name}.epochs={epochs}" for name, epochs in planned.items())

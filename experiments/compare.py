@@ -8,10 +8,21 @@
         --variant 'R .78=--config.data.simulated_present=0.78' \
         --out runs/zh_en -- --config.data.visual=simulated
 
+    python -m experiments.compare --methods rotate complex adamf_mat --data MKGC/DB15K --seeds 0 1 2 \
+        --out runs/completion
+
+    python -m experiments.compare --methods eva mclea meaformer msnea umaea mimea tmea adamf_mat \
+        --data synthetic DBP15K/zh_en FBDB15K/norm --minutes 5 \
+        --out runs/eight -- --config.data.visual=simulated
+
 What follows ``--`` goes to every run; neighbours' consensus, which some configurations have switched on, is
 off unless it is given there for all (``--config.matching.consensus=3``). With drawn splits a seed draws
 split, weights and batches; all methods get the same split. Finished runs are skipped, interrupted ones go on
 where they stopped. OUT gets ``compare.csv``, ``compare.md`` and a folder for every run.
+
+Completion methods know no seed ratio and none of the flags of alignment alone: they have one run a seed,
+which draws the triples that validate (and test, where the data set is one for alignment), and tables of their
+own.
 """
 
 import argparse
@@ -26,6 +37,7 @@ from experiments.budget import budget_flags
 from experiments.devices import run_on_devices
 from experiments.sweep import Cell, mean_and_sd, text_table
 from experiments.tables import marked, paired_tests, verdict_line
+from mmea_jax.training.completion.methods import METHODS as COMPLETION
 
 CONFIGS = Path("configs")
 SYNTHETIC = "synthetic"
@@ -38,12 +50,18 @@ PUBLISHED = {
     "meaformer": {"DBP15K/zh_en": 0.772, "DBP15K/ja_en": 0.764, "DBP15K/fr_en": 0.771},
     "umaea": {"DBP15K/zh_en": 0.800, "DBP15K/ja_en": 0.801, "DBP15K/fr_en": 0.818},
 }
+# Filtered MRR from AdaMF-MAT's paper, with images and texts.
+PUBLISHED_COMPLETION = {
+    "rotate": {"MKGC/DB15K": 0.293, "MKGC/MKG-W": 0.337, "MKGC/MKG-Y": 0.350},
+    "adamf_mat": {"MKGC/DB15K": 0.351, "MKGC/MKG-W": 0.359, "MKGC/MKG-Y": 0.386},
+}
 _PUBLISHED_RATIO = 0.3
 # Consensus is no part of a method but serves any: every row has it, or, as here and in the papers, none.
 _ALIKE = ("--config.matching.consensus=0",)
 # Alignment methods in the order of their papers; those without a configuration file are left out.
 ORDER = ("msnea", "eva", "mclea", "meaformer", "umaea", "mimea", "tmea")
 _METRICS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mrr": "MRR"}
+_COMPLETION_METRICS = {"hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10", "mrr": "MRR"}
 _COSTS = {"minutes": "minutes", "parameters": "parameters", "peak GiB": "peak GiB"}
 
 
@@ -70,21 +88,30 @@ class Study:
 
     def cells(self) -> list[Cell]:
         """All runs, a data set after the other, and the methods of a setting together."""
+        aligning = [m for m in self.methods if m not in COMPLETION]
+        completing = [m for m in self.methods if m in COMPLETION]
         return [
             self._cell(method, data, variant, ratio, seed)
             for data, variant in itertools.product(self.data, self.variants)
-            for ratio in (self.seed_ratios if _drawn(data) else ("file",))
-            for seed, method in itertools.product(self.seeds, self.methods)
+            for ratios, methods in (
+                (self.seed_ratios if _drawn(data) else ("file",), aligning),
+                (("-",), completing),
+            )
+            for ratio, seed, method in itertools.product(ratios, self.seeds, methods)
         ]
 
     def _cell(self, method: str, data: str, variant: str, ratio: float | str, seed: int) -> Cell:
         config = str(CONFIGS / f"{method}.py") + ("" if data == SYNTHETIC else f":{data}")
+        completes = method in COMPLETION
         flags = [f"--config.seed={seed}"]
-        if _drawn(data):
-            flags += [f"--config.data.seed_ratio={ratio}", f"--config.data.split_seed={seed}"]
+        if not completes and _drawn(data):
+            flags.append(f"--config.data.seed_ratio={ratio}")
+        if completes or _drawn(data):
+            flags.append(f"--config.data.split_seed={seed}")
         labels = {"data": data, "variant": variant or "-", "ratio": ratio, "method": method, "seed": seed}
         # What the labels say has the last word.
-        return Cell(labels, config, (*_ALIKE, *self.flags, *self.variants[variant], *flags))
+        alike = () if completes else _ALIKE
+        return Cell(labels, config, (*alike, *self.flags, *self.variants[variant], *flags))
 
 
 def _drawn(data: str) -> bool:
@@ -93,7 +120,10 @@ def _drawn(data: str) -> bool:
 
 
 def published(method: str, data: str, ratio: float | str) -> str:
-    """The paper's Hits@1 where it is about the same data set and seed ratio, or a dash."""
+    """The paper's Hits@1 where it is about the same data set and seed ratio, or a dash; MRR of completion."""
+    if method in COMPLETION:
+        known = PUBLISHED_COMPLETION.get(method, {}).get(data)
+        return f"{known:.3f}" if known else "-"
     asked = data.split("/")
     same_ratio = ratio == _PUBLISHED_RATIO or (
         len(asked) > 2 and str(_PUBLISHED_RATIO) in asked[2].split("_")
@@ -105,6 +135,8 @@ def published(method: str, data: str, ratio: float | str) -> str:
 def report(rows: Sequence[Mapping], heading: str) -> str:
     """The page: for every data set, variant and seed ratio a table and tests; then Hits@1 by seed ratio.
 
+    Completion has no seed ratio, and is told apart and tested by MRR.
+
     Args:
       rows: of ``run_cells``.
       heading: what was asked for, in a sentence or two.
@@ -114,20 +146,27 @@ def report(rows: Sequence[Mapping], heading: str) -> str:
         groups.setdefault((row["data"], row["variant"], row["ratio"]), []).append(row)
     page = ["# Comparison", heading]
     for (data, variant, ratio), own in groups.items():
-        title = f"## {data}, seed ratio {ratio}" + ("" if variant == "-" else f", {variant}")
+        kind = "completion" if _completes(own) else f"seed ratio {ratio}"
+        title = f"## {data}, {kind}" + ("" if variant == "-" else f", {variant}")
         page += [title, _table(own, data, ratio), _tests(own)]
     by_ratio = _by_ratio(rows)
     return "\n\n".join(part for part in [*page, *by_ratio] if part) + "\n"
 
 
+def _completes(rows: Sequence[Mapping]) -> bool:
+    """Whether rows of one setting are of completion; a setting has one task."""
+    return rows[0]["method"] in COMPLETION
+
+
 def _table(rows: Sequence[Mapping], data: str, ratio: float | str) -> str:
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    found = {key: _summaries(rows, key) for key in (*_METRICS, *_COSTS)}
-    columns = {key: marked(found[key]) for key in _METRICS}
+    metrics = _COMPLETION_METRICS if _completes(rows) else _METRICS
+    found = {key: _summaries(rows, key) for key in (*metrics, *_COSTS)}
+    columns = {key: marked(found[key]) for key in metrics}
     lines = [
         [
             method,
-            *(columns[key][method] for key in _METRICS),
+            *(columns[key][method] for key in metrics),
             published(method, data, ratio),
             f"{found['minutes'][method][0]:.1f}",
             f"{found['parameters'][method][0] / 1e6:.2f} M",
@@ -136,7 +175,8 @@ def _table(rows: Sequence[Mapping], data: str, ratio: float | str) -> str:
         ]
         for method in methods
     ]
-    header = ["method", *_METRICS.values(), "published Hits@1", *_COSTS.values(), "runs"]
+    told = "published MRR" if _completes(rows) else "published Hits@1"
+    header = ["method", *metrics.values(), told, *_COSTS.values(), "runs"]
     return text_table(header, lines)
 
 
@@ -145,10 +185,11 @@ def _summaries(rows: Sequence[Mapping], measure: str) -> dict:
 
 
 def _tests(rows: Sequence[Mapping]) -> str:
+    measure = "mrr" if _completes(rows) else "hits@1"
     values: dict[str, dict[int, float]] = {}
     for row in rows:
-        values.setdefault(row["method"], {})[row["seed"]] = row["hits@1"]
-    return "\n".join(verdict_line(row) for row in paired_tests(values))
+        values.setdefault(row["method"], {})[row["seed"]] = row[measure]
+    return "\n".join(verdict_line(row, _COMPLETION_METRICS[measure]) for row in paired_tests(values))
 
 
 def _by_ratio(rows: Sequence[Mapping]) -> list[str]:
@@ -156,6 +197,7 @@ def _by_ratio(rows: Sequence[Mapping]) -> list[str]:
     parts = []
     for data, variant in dict.fromkeys((row["data"], row["variant"]) for row in rows):
         own = [row for row in rows if (row["data"], row["variant"]) == (data, variant)]
+        own = [row for row in own if row["method"] not in COMPLETION]
         ratios = list(dict.fromkeys(row["ratio"] for row in own))
         if len(ratios) < 2:
             continue
@@ -194,7 +236,8 @@ def heading(asked: argparse.Namespace) -> str:
         budget = f"at most {asked.epochs} passes a stage"
     flags = f"; flags of every run: `{shlex.join(asked.flags)}`" if asked.flags else ""
     return (
-        "CSLS, KG 1 → KG 2; mean ± standard deviation over runs, **best** and *second best* mean. Budget: "
+        "Alignment: CSLS, KG 1 → KG 2; completion: filtered ranks at both ends. Mean ± standard deviation "
+        "over runs, **best** and *second best* mean. Budget: "
         f"{budget}{flags}. `minutes` are training and compilation by the wall clock. Published numbers are "
         "from the papers, with real images and their own splits. Tests are paired t-tests over seeds, "
         "Holm-corrected."
@@ -205,7 +248,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     known = [m for m in ORDER if (CONFIGS / f"{m}.py").exists()]
-    parser.add_argument("--methods", nargs="+", default=known, help="configuration files; all by default")
+    parser.add_argument(
+        "--methods", nargs="+", default=known, help="configuration files; all of alignment by default"
+    )
     parser.add_argument(
         "--data", nargs="+", default=[SYNTHETIC], help="data sets, with a split from files or not"
     )
@@ -223,9 +268,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> None:
-    """Runs what is missing and writes the page."""
-    asked = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what is missing and writes the page; returns the exit code, 1 where a run failed."""
+    asked = parse(arguments)
     variants = {name: shlex.split(flags) for name, _, flags in (v.partition("=") for v in asked.variant)}
     flags = [*asked.flags, *([f"--config.train.max_epochs={asked.epochs}"] if asked.epochs else [])]
     study = Study(asked.methods, asked.data, asked.seed_ratios, asked.seeds, variants or {"": ()}, flags)
@@ -236,7 +281,8 @@ def main() -> None:
     page = report(rows, heading(asked))
     (asked.out / "compare.md").write_text(page, encoding="utf-8")
     print(page)
+    return 0 if len(rows) == len({cell.folder(Path()) for cell in cells}) else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -17,13 +17,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-# What every row has besides its labels.
+# What every row has besides its labels; None where a run's task does not know it.
 MEASURES = (
-    "hits@1", "hits@10", "mrr",  # CSLS, KG 1 → KG 2, on the test links
-    "r2l hits@1", "r2l mrr",
-    "best modality", "best modality hits@1",  # of the single modalities' own embeddings
+    # Alignment: CSLS, KG 1 → KG 2, on the test links. Completion: filtered, both ends, on the test triples.
+    "hits@1", "hits@10", "mrr",
+    "hits@3", "seen mrr",  # completion: seen leaves out triples that name an entity of no training triple
+    "r2l hits@1", "r2l mrr",  # alignment, the other way
+    "best modality", "best modality hits@1",  # alignment: of the single modalities' own embeddings
     "valid mrr",  # of the selected weights
-    "test links", "minutes", "parameters", "peak GiB",
+    "tests", "minutes", "parameters", "peak GiB",  # tests: links or triples
 )  # fmt: skip
 
 
@@ -51,6 +53,11 @@ class Cell:
         """The command line of the run."""
         run = [sys.executable, "-m", "mmea_jax.main", "--config", self.config]
         return [*run, "--workdir", str(folder), *self.overrides]
+
+
+def method_of(config: str) -> str:
+    """``mimea`` of ``configs/mimea.py:DBP15K/zh_en``."""
+    return Path(config.partition(":")[0]).stem
 
 
 def run_cells(
@@ -112,27 +119,40 @@ def _named(cell: Cell) -> str:
 
 
 def measures(results: Mapping) -> dict:
-    """``MEASURES`` of a run's ``results.json``."""
+    """``MEASURES`` of a run's ``results.json``, whatever its task."""
+    own = _of_completion(results) if results.get("task") == "completion" else _of_alignment(results)
+    seconds = results["seconds"]
+    own |= {
+        "valid mrr": results["stages"][-1]["best_valid_mrr"],
+        "minutes": (seconds["train"] + seconds["compile"]) / 60,
+        "parameters": results["parameters"],
+        "peak GiB": results["peak_memory_bytes"] / 2**30,
+    }
+    return {name: own.get(name) for name in MEASURES}
+
+
+def _of_alignment(results: Mapping) -> dict:
     forth, back = (results["test"]["csls"][way] for way in ("l2r", "r2l"))
     single = {m: found["hits@1"] for m, found in results["unimodal"].items()}
     best = max(single, key=single.get)
-    seconds = results["seconds"]
-    return dict(
-        zip(
-            MEASURES,
-            (
-                *(forth[k] for k in ("hits@1", "hits@10", "mrr")),
-                *(back[k] for k in ("hits@1", "mrr")),
-                *(best, single[best]),
-                results["stages"][-1]["best_valid_mrr"],
-                results["counts"]["test_links"],
-                (seconds["train"] + seconds["compile"]) / 60,
-                results["parameters"],
-                results["peak_memory_bytes"] / 2**30,
-            ),
-            strict=True,
-        )
-    )
+    return {
+        **{k: forth[k] for k in ("hits@1", "hits@10", "mrr")},
+        **{f"r2l {k}": back[k] for k in ("hits@1", "mrr")},
+        "best modality": best,
+        "best modality hits@1": single[best],
+        "tests": results["counts"]["test_links"],
+    }
+
+
+def _of_completion(results: Mapping) -> dict:
+    both = results["test"]["filtered"]["both"]
+    # Not there if every test triple names an entity that was never trained.
+    seen = results["test"].get("filtered_seen")
+    return {
+        **{k: both[k] for k in ("hits@1", "hits@3", "hits@10", "mrr")},
+        "seen mrr": seen["both"]["mrr"] if seen else None,
+        "tests": results["counts"]["test_triples"],
+    }
 
 
 def write_csv(path: Path, rows: Sequence[Mapping]) -> None:
@@ -152,6 +172,8 @@ def mean_and_sd(
 ) -> dict[tuple, tuple[float, float | None, int]]:
     """Mean, standard deviation (None of a single run) and count of ``measure`` for each group.
 
+    Rows that do not know the measure are left out, and with them a group of no others.
+
     Args:
       rows: as ``run_cells`` returns them.
       by: columns whose values make a group; what is left out, such as the seed, is averaged over.
@@ -159,7 +181,8 @@ def mean_and_sd(
     """
     groups: dict[tuple, list[float]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[k] for k in by), []).append(row[measure])
+        if row[measure] is not None:
+            groups.setdefault(tuple(row[k] for k in by), []).append(row[measure])
     return {
         key: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
         for key, values in groups.items()
@@ -175,7 +198,9 @@ def text_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def shown(found: tuple[float, float | None, int]) -> str:
-    """``.712 ± .004``; without a deviation where there is one run."""
+def shown(found: tuple[float, float | None, int] | None) -> str:
+    """``.712 ± .004``; without a deviation where there is one run, a dash where there is none."""
+    if found is None:
+        return "-"
     mean, deviation, _ = found
     return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"

@@ -23,6 +23,7 @@ class CompletionGraph:
       known: int32[·, 3], the triples of all files, distinct and sorted; the filter of the test ranks.
       modalities: ``visual`` and ``text``, as far as there are any.
       validation: where ``valid`` comes from, for reports.
+      split: which triples test, for reports.
       simulated: modalities whose features were drawn, not measured; reports say so.
       notes: what the load found worth a line (overlaps of the files, duplicates dropped).
     """
@@ -36,6 +37,7 @@ class CompletionGraph:
     known: np.ndarray
     modalities: Mapping[Modality, Dense] = dataclasses.field(default_factory=dict)
     validation: str = ""
+    split: str = "as published"
     simulated: tuple[Modality, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -51,6 +53,12 @@ class CompletionGraph:
     def side(self) -> np.ndarray:
         """int8[N]: zeros, for there is one graph; what works on two of them asks for it."""
         return np.zeros(self.num_entities, np.int8)
+
+    def tested(self) -> np.ndarray:
+        """bool[N]: the entities that a test triple names."""
+        tested = np.zeros(self.num_entities, bool)
+        tested[self.test[:, [0, 2]]] = True
+        return tested
 
     def seen(self) -> np.ndarray:
         """bool[N]: the entities that a training triple names."""

@@ -6,21 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from mmea_jax.data.completion import CompletionGraph, contained
-from mmea_jax.data.completion_features import (
-    feature_file,
-    name_vectors,
-    name_words,
-    read_modality,
-    simulated_images,
-)
+from mmea_jax.data.completion_features import name_vectors, simulated_images
 from mmea_jax.data.completion_options import CompletionOptions, check
+from mmea_jax.data.completion_sources import Source, find_source
 from mmea_jax.data.completion_split import divided, overlaps
 from mmea_jax.data.completion_world import generate_completion
 from mmea_jax.data.degrade import degrade
 from mmea_jax.data.feature_files import completion_features
-from mmea_jax.data.formats import openke
 from mmea_jax.data.knowledge_graphs import Dense
-from mmea_jax.data.locate import SYNTHETIC, locate
+from mmea_jax.data.locate import SYNTHETIC
 from mmea_jax.errors import InputError
 from mmea_jax.vocabulary import TEXT, VISUAL, Modality
 
@@ -39,16 +33,16 @@ def load_completion(options: CompletionOptions) -> CompletionGraph:
         on = {VISUAL: options.visual != "none", TEXT: options.text != "none"}
         kept = {m: rows for m, rows in graph.modalities.items() if on[m]}
         graph = dataclasses.replace(graph, modalities=kept)
+        found, notes = completion_features(options.features, graph.entity_names)
     else:
-        folder = locate(options.root, options.dataset, openke.MARK)
-        graph, parts = _read(folder, options)
-        graph = _divided(graph, parts, options)
-        graph = _with_features(graph, folder, options)
-    found, notes = completion_features(options.features, graph.entity_names)
+        source = find_source(options)
+        graph = _divided(source.graph, source.parts, options)
+        graph = _with_features(graph, source, options)
+        found, notes = source.read_files(options.features)
     both = {**graph.modalities, **found}
     both = {m: both[m] for m in (VISUAL, TEXT) if m in both}
     graph = dataclasses.replace(graph, modalities=both, notes=(*graph.notes, *notes))
-    return degrade(graph, options.missing, options.ambiguous, options.missing_seed)
+    return _degraded(graph, options)
 
 
 def describe_completion(graph: CompletionGraph) -> list[str]:
@@ -74,21 +68,6 @@ def names_seen(graph: CompletionGraph) -> np.ndarray:
     return graph.seen()[graph.test[:, [0, 2]]].all(axis=1)
 
 
-def _read(folder: Path, options: CompletionOptions) -> tuple[CompletionGraph, dict[str, np.ndarray]]:
-    entities, relations = openke.dictionaries(folder)
-    parts = openke.parts(folder, (entities, relations))
-    graph = CompletionGraph(
-        name=options.dataset,
-        entity_names=entities,
-        relation_names=relations,
-        train=parts["train"],
-        valid=parts["train"][:0],
-        test=parts["test"],
-        known=np.unique(np.concatenate(list(parts.values())), axis=0),
-    )
-    return graph, parts
-
-
 def _divided(
     graph: CompletionGraph, parts: dict[str, np.ndarray], options: CompletionOptions
 ) -> CompletionGraph:
@@ -104,20 +83,29 @@ def _divided(
     )
 
 
-def _with_features(graph: CompletionGraph, folder: Path, options: CompletionOptions) -> CompletionGraph:
+def _degraded(graph: CompletionGraph, options: CompletionOptions) -> CompletionGraph:
+    of, notes = None, graph.notes
+    if options.missing_of == "test" and options.missing:
+        of = graph.tested()
+        notes = (*notes, f"rows go missing of the {of.sum():,} entities that test triples name, of no others")
+    degraded = degrade(graph, options.missing, options.ambiguous, options.missing_seed, of)
+    return dataclasses.replace(degraded, notes=notes)
+
+
+def _with_features(graph: CompletionGraph, source: Source, options: CompletionOptions) -> CompletionGraph:
     found: dict[Modality, Dense] = {}
     simulated, notes = graph.simulated, list(graph.notes)
     for modality, how in ((VISUAL, options.visual), (TEXT, options.text)):
         if how == "none" or modality in options.features:
             continue
-        path = feature_file(folder, modality) if how in ("auto", "files") else None
-        if path is not None:
-            found[modality], lines = read_modality(path, graph.entity_names)
-            notes += [f"{modality} features from {path.name}", *lines]
+        own = source.read(modality) if how in ("auto", "files") else None
+        if own is not None:
+            found[modality], lines = own
+            notes += lines
         elif how == "files":
-            raise _no_file(folder, modality, options)
+            raise _no_file(source, modality, options)
         elif modality == TEXT:
-            found[TEXT] = name_vectors(name_words(graph.entity_names), options.text_width)
+            found[TEXT] = name_vectors(source.words, options.text_width)
             if found[TEXT].present.any():
                 notes.append("text features made of entity names")
         else:
@@ -136,12 +124,12 @@ def _with_features(graph: CompletionGraph, folder: Path, options: CompletionOpti
     return dataclasses.replace(graph, modalities=found, simulated=simulated, notes=tuple(notes))
 
 
-def _no_file(folder: Path, modality: Modality, options: CompletionOptions) -> InputError:
-    stem = {VISUAL: "visual", TEXT: "textual"}[modality]
+def _no_file(source: Source, modality: Modality, options: CompletionOptions) -> InputError:
     instead = {VISUAL: "simulated", TEXT: "names"}[modality]
     return InputError(
         f"no file of {modality} features for {options.dataset}",
-        expected=f"embeddings/{folder.name}-{stem}.pth, .npy, .npz or .safetensors beside or in the folder",
-        mend=f"put it there, or --config.data.{modality}={instead}, or --config.data.{modality}=none",
-        file=folder,
+        expected=source.places[modality],
+        mend=f"put it there, or --config.data.features.{modality}=FILE, or "
+        f"--config.data.{modality}={instead}, or --config.data.{modality}=none",
+        file=Path(options.root) / options.dataset,
     )

@@ -12,6 +12,7 @@ _CHOICES = {
     "visual": ("auto", "files", "simulated", "none"),
     "text": ("auto", "files", "names", "none"),
     "validation": ("held_out", "files", "none"),
+    "missing_of": ("all", "test"),
 }
 _LEAST = {
     "split_seed": 0,
@@ -35,6 +36,7 @@ class CompletionOptions:
     # Modality -> a feature file (.npz, .safetensors, .npy, .pth) that stands in for what the data set has.
     features: Mapping[str, str | Path] = dataclasses.field(default_factory=dict)
     missing: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share kept
+    missing_of: str = "all"  # 'all' entities, or 'test': those of test triples alone lose rows
     ambiguous: Mapping[str, float] = dataclasses.field(default_factory=dict)  # modality -> share
     missing_seed: int = 0  # draws the rows that go missing or turn ambiguous, the same for every model
     simulated_width: int = 128  # width of simulated visual features

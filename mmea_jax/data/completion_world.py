@@ -12,7 +12,7 @@ from mmea_jax.data.synthetic import unique_names
 from mmea_jax.data.synthetic_views import spelt_words
 from mmea_jax.data.synthetic_world import make_world
 
-_TEST_SHARE = 0.1  # of the triples; validation triples are held out of the others
+TEST_SHARE = 0.1  # of the triples; validation triples are held out of the others
 _NOISE = 1.0  # of the images, where the options leave it open; standard deviation, the latent's being 1
 
 
@@ -34,7 +34,7 @@ def generate_completion(options: SyntheticOptions, text_width: int) -> tuple[Com
     world = make_world(options, n, round(options.triples_per_entity * n))
     order = stream(options.seed, "completion/test").permutation(len(world.triples))
     test = np.zeros(len(order), bool)
-    test[order[: max(1, round(_TEST_SHARE * len(order)))]] = True
+    test[order[: max(1, round(TEST_SHARE * len(order)))]] = True
     triples = world.triples.astype(np.int32)
     words = spelt_words(options, world)[0]
     noise = stream(options.seed, "completion/images").standard_normal(world.images.shape, np.float32)
@@ -48,6 +48,7 @@ def generate_completion(options: SyntheticOptions, text_width: int) -> tuple[Com
         valid=triples[:0],
         test=triples[test],
         known=np.unique(triples, axis=0),
+        split=f"drawn ({TEST_SHARE:.0%} of the triples test, synthetic.seed {options.seed})",
         modalities={
             "visual": noisy_images(world.images, noise, seen, strength),
             "text": name_vectors(words, text_width),

@@ -19,11 +19,18 @@ _COPY_NOISE = 0.05  # length of what is added to a near copy, whose own length i
 Graphs = TypeVar("Graphs", KnowledgeGraphs, CompletionGraph)
 
 
-def degrade(kgs: Graphs, missing: Mapping[str, float], ambiguous: Mapping[str, float], seed: int) -> Graphs:
+def degrade(
+    kgs: Graphs,
+    missing: Mapping[str, float],
+    ambiguous: Mapping[str, float],
+    seed: int,
+    of: np.ndarray | None = None,
+) -> Graphs:
     """Takes rows of modalities away, then makes some of those left nearly repeat another entity's.
 
     ``missing[m] = r`` leaves ``round(r · N)`` of all N entities with their row of ``m``; where fewer have
-    one, all of them stay. For one seed, the rows kept at a lower ``r`` are among those at a higher one.
+    one, all of them stay. With ``of``, N counts these entities alone, and the others keep what they have.
+    For one seed, the rows kept at a lower ``r`` are among those at a higher one.
     ``ambiguous[m] = q`` replaces ``round(q · P)`` of the P present rows by that of another entity of the
     same side that has one (a copy across would give links away); dense rows get a little noise.
 
@@ -32,6 +39,7 @@ def degrade(kgs: Graphs, missing: Mapping[str, float], ambiguous: Mapping[str, f
       missing: modality to the share that is kept, in (0, 1].
       ambiguous: modality to the share that is replaced, in [0, 1].
       seed: non-negative; every modality draws from streams of its own.
+      of: bool[all entities], those whose rows may go missing; all by default.
 
     Raises:
       InputError: a modality is unknown, absent from the data or the structure, or a share out of range.
@@ -43,8 +51,10 @@ def degrade(kgs: Graphs, missing: Mapping[str, float], ambiguous: Mapping[str, f
         _check_modality(kgs, "ambiguous", modality)
         _check_ambiguous(modality, share)
     modalities = dict(kgs.modalities)
+    of = np.ones(kgs.num_entities, bool) if of is None else of
     for modality, share in missing.items():
-        modalities[modality] = _with_missing(modalities[modality], share, stream(seed, f"missing/{modality}"))
+        rng = stream(seed, f"missing/{modality}")
+        modalities[modality] = _with_missing(modalities[modality], share, of, rng)
     for modality, share in ambiguous.items():
         rng = stream(seed, f"ambiguous/{modality}")
         modalities[modality] = _with_copies(modalities[modality], kgs.side, share, rng)
@@ -96,11 +106,11 @@ def _check_ambiguous(modality: str, share: float) -> None:
         )
 
 
-def _with_missing(rows: Bag | Dense, share: float, rng: np.random.Generator) -> Bag | Dense:
+def _with_missing(rows: Bag | Dense, share: float, of: np.ndarray, rng: np.random.Generator) -> Bag | Dense:
     size = len(rows.present)
     order = rng.permutation(size)
-    keepers = order[rows.present[order]][: round(share * size)]
-    present = np.zeros(size, bool)
+    keepers = order[(rows.present & of)[order]][: round(share * of.sum())]
+    present = rows.present & ~of
     present[keepers] = True
     return _taken(rows, np.arange(size), present)
 

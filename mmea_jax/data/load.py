@@ -44,7 +44,7 @@ def load(options: DataOptions) -> tuple[KnowledgeGraphs, Split]:
 
 def _from_files(options: DataOptions) -> tuple[KnowledgeGraphs, Split]:
     folder = dataset_folder(options)
-    kgs = _parsed(options, folder)
+    kgs = parsed(options, folder)
     # Found before features are read or drawn, for that takes longer.
     split = make_split(kgs, options, folder)
     kgs, missing = _with_visual(kgs, options, folder)
@@ -89,8 +89,12 @@ def _own(options: DataOptions) -> tuple[KnowledgeGraphs, Split]:
     return degrade(kgs, options.missing, options.ambiguous, options.missing_seed), split
 
 
-def _parsed(options: DataOptions, folder: Path) -> KnowledgeGraphs:
-    """What the text files hold, from the cache where it has it."""
+def parsed(options: DataOptions, folder: Path) -> KnowledgeGraphs:
+    """What the text files of the data set in ``folder`` hold, from the cache where it has it.
+
+    Raises:
+      InputError: a file is at fault.
+    """
     wanted = tuple(m for m in switched_on(options) if m != VISUAL)
     auto = options.dataset.split("/")[0] == _CONTRADICTING
     drop = options.contradicting_links == "drop" or (options.contradicting_links == "auto" and auto)

@@ -11,7 +11,7 @@ from jax import Array
 
 from mmea_jax.losses.one_to_all import n3, one_to_all
 from mmea_jax.losses.self_adversarial import self_adversarial
-from mmea_jax.nn.adaptive_fusion import AdaptiveFusion, Generator
+from mmea_jax.nn.adaptive_fusion import AdaptiveFusion, Generator, MeanFusion
 from mmea_jax.nn.completion_inputs import CompletionInputs
 from mmea_jax.nn.corrupted_scores import corrupted_scores
 from mmea_jax.nn.filling import filled_table
@@ -45,7 +45,7 @@ class AdamfMat(nn.Module):
       scorer: ``rotate``, ``transe``, ``distmult`` or ``complex``.
       dim: its width ``d``.
       margin: ``γ`` of distance-based scorers.
-      modal: ``adaptive`` fusion, or ``none`` for structure alone.
+      modal: ``adaptive`` fusion, ``mean`` for equal weights, or ``none`` for structure alone.
       train_features: whether the feature tables train along, as published.
       absent: ``masked`` out of the fusion, or filled with ``random`` features that take part, as published.
       reciprocal: whether a relation has a vector of its own for questions about the head.
@@ -80,7 +80,7 @@ class AdamfMat(nn.Module):
     @property
     def features(self) -> tuple[str, ...]:
         """The modalities that are fused with the structure."""
-        return tuple(m for m in self.modalities if m != STRUCTURE) if self.modal == "adaptive" else ()
+        return () if self.modal == "none" else tuple(m for m in self.modalities if m != STRUCTURE)
 
     @property
     def has_generators(self) -> bool:
@@ -105,7 +105,7 @@ class AdamfMat(nn.Module):
         small = {"kernel_init": nn.initializers.normal(self.initial)} if self.initial > 0 else {}
         self.project = {m: nn.Dense(rule.entity_width, **small) for m in self.features}
         if self.features:
-            self.fuse = AdaptiveFusion()
+            self.fuse = {"adaptive": AdaptiveFusion, "mean": MeanFusion}[self.modal]()
         if self.has_generators:
             self.generate = {m: Generator(rule.entity_width, self.hidden) for m in self.features}
 

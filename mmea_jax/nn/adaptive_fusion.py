@@ -32,6 +32,16 @@ class AdaptiveFusion(nn.Module):
         return joint, weights
 
 
+class MeanFusion(nn.Module):
+    """``AdaptiveFusion`` without attention: every modality that is present has the same weight."""
+
+    def __call__(self, vectors: list[Array], present: Array) -> tuple[Array, Array]:
+        """As ``AdaptiveFusion``; entities have one modality at least."""
+        weights = present / present.sum(axis=1, keepdims=True)
+        joint = sum(weights[:, k, None] * e for k, e in enumerate(vectors))
+        return joint, weights
+
+
 class Generator(nn.Module):
     """``G([noise ⊕ e]) = Linear(hidden) → LeakyReLU → Linear(width)``: a fake modal vector of an entity.
 

@@ -234,20 +234,6 @@ def test_files_that_are_asked_for_must_be_there(tmp_path):
     assert "data.visual=simulated" in error.value.mend
 
 
-def test_missing_and_ambiguous_modalities(tmp_path):
-    data = CompletionOptions(synthetic=SMALL)
-    full = load_completion(data)
-    few = load_completion(dataclasses.replace(data, missing={"visual": 0.2, "text": 0.5}))
-    for modality, share in (("visual", 0.2), ("text", 0.5)):
-        assert few.modalities[modality].present.mean() == pytest.approx(share, abs=0.01)
-        assert not (few.modalities[modality].present & ~full.modalities[modality].present).any()
-    copied = load_completion(dataclasses.replace(data, ambiguous={"visual": 0.5})).modalities["visual"]
-    changed = (copied.features != full.modalities["visual"].features).any(axis=1)
-    assert changed.sum() == pytest.approx(0.5 * copied.present.sum(), abs=1)
-    with pytest.raises(InputError, match="loaded without visual"):
-        load_completion(dataclasses.replace(data, visual="none", missing={"visual": 0.2}))
-
-
 def test_the_generated_set_is_deterministic_and_sound():
     data = CompletionOptions(synthetic=SMALL)
     graph, again = load_completion(data), load_completion(data)
@@ -267,6 +253,7 @@ def test_the_generated_set_is_deterministic_and_sound():
         ({"text": "bigrams"}, "data.text = 'bigrams'"),
         ({"validation": "heldout"}, "did you mean 'held_out'?"),
         ({"valid_ratio": 0}, "data.valid_ratio = 0"),
+        ({"missing_of": "tests"}, "data.missing_of = 'tests' (did you mean 'test'?)"),
         ({"text_width": 0}, "data.text_width = 0"),
         ({"missing": {"name": 0.5}}, "a key of data.missing = 'name'"),
         ({"missing": {"visual": 1.5}}, "missing.visual = 1.5"),

@@ -80,6 +80,20 @@ def test_missing_is_nested(pair, seed):
     assert np.all(many[few])
 
 
+@pytest.mark.parametrize("modality", ["visual", "attribute"])
+@settings(max_examples=30, deadline=None)
+@given(share=shares, seed=seeds)
+def test_only_the_entities_asked_for_lose_rows(modality, share, seed):
+    before, of = some_graphs(), np.arange(40) % 3 == 0
+    old = before.modalities[modality]
+    new = degrade(before, {modality: share}, {}, seed, of).modalities[modality]
+    assert (new.present & of).sum() == min(round(share * of.sum()), (old.present & of).sum())
+    assert not (new.present & ~old.present).any()
+    np.testing.assert_array_equal(new.present[~of], old.present[~of])
+    kept = new.present
+    np.testing.assert_array_equal(dense(new)[kept], dense(old)[kept])
+
+
 @settings(max_examples=20, deadline=None)
 @given(missing=shares, ambiguous=st.floats(0, 1), seed=seeds)
 def test_all_else_is_untouched(missing, ambiguous, seed):

@@ -4,8 +4,9 @@ import sys
 import pytest
 
 from experiments import ablation
-from experiments.ablation import FULL, VARIANTS, cells_of, method_of, parse, report, variants_of
-from experiments.sweep import run_cells
+from experiments.ablation import FULL, VARIANTS, cells_of, main, parse, report, variants_of
+from experiments.sweep import method_of, run_cells
+from mmea_jax.training.completion.settings import read_completion_settings
 from mmea_jax.training.methods import METHODS as REGISTERED
 from mmea_jax.training.settings import read_settings
 from tests.experiments.fakes import FakeRuns
@@ -30,18 +31,29 @@ def apply(config, flag):
 def test_every_variant_is_a_valid_configuration_that_differs_from_the_full_one(method):
     variants = variants_of(method)
     assert next(iter(variants)) == FULL
-    assert {"without attribute", "without visual", "structure alone"} <= set(variants)
-    assert ("without relation" in variants) == (load_config(method).data.relation != "none")
+    completes = load_config(method).get("task") == "completion"
+    others = {"without text"} if completes else {"without attribute"}
+    assert {"without visual", "structure alone", *others} <= set(variants)
+    assert ("without relation" in variants) == (load_config(method).data.get("relation", "none") != "none")
     assert len({flags for flags in variants.values()}) == len(variants)
     for name, flags in variants.items():
         config = load_config(method)
         changed = [apply(config, flag) for flag in flags]
-        read_settings(config)
+        (read_completion_settings if completes else read_settings)(config)
         assert any(changed) or name == FULL, name
 
 
 def test_every_registered_method_has_variants_of_its_own():
-    assert set(VARIANTS) == set(REGISTERED)
+    assert set(VARIANTS) == {*REGISTERED, "adamf_mat"}
+
+
+def test_the_parts_that_papers_switch_off_are_there():
+    assert {"without CMMI", "without late refinement", "without confidence"} <= set(VARIANTS["umaea"])
+    parts = {"without transport", "without adaptive contrast", "without Beta fusion"}
+    assert parts <= set(VARIANTS["mimea"])
+    parts = {"without imputation", "without commonality enhancement", "without abstracts"}
+    assert parts <= set(VARIANTS["tmea"])
+    assert {"without MAT", "without adaptive fusion (equal weights)"} <= set(VARIANTS["adamf_mat"])
 
 
 def test_runs_are_variants_times_seeds_and_a_variant_has_the_last_word():
@@ -64,6 +76,22 @@ def test_the_table_says_what_a_part_is_worth(tmp_path):
     assert cells == ["without relation", "0.550 ± 0.000", "-0.150", "0.650 ± 0.000", "0.600 ± 0.000",
                      "0.550 ± 0.000", "2.0", "2.0", "2"]  # fmt: skip
     assert "| full " in page
+
+
+def test_the_command_writes_the_table_and_its_exit_code_says_whether_all_runs_are_in_it(
+    tmp_path, monkeypatch
+):
+    asked = ["--config", "configs/adamf_mat.py", "--out", str(tmp_path), "--only", FULL, "without MAT"]
+    broken = FakeRuns(lambda command: None if "--config.model.adversarial=0.0" in command else 0.6)
+    monkeypatch.setattr("experiments.ablation.subprocess.call", broken)
+    assert main(asked) == 1
+    monkeypatch.setattr("experiments.ablation.subprocess.call", FakeRuns(lambda command: 0.5))
+    assert main(asked) == 0
+    page = (tmp_path / "ablation.md").read_text()
+    assert "## configs/adamf_mat.py" in page
+    (line,) = [row for row in page.splitlines() if row.startswith("| without MAT")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:5] == ["without MAT", "0.500", "-0.100", "0.600", "0.530"]
 
 
 def test_the_command_line_refuses_what_it_does_not_know(capsys):

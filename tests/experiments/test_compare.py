@@ -8,8 +8,9 @@ import pytest
 
 from experiments import compare
 from experiments.budget import configured_epochs, epochs_within
-from experiments.compare import ORDER, Study, fitted, heading, parse, published, report
+from experiments.compare import ORDER, Study, fitted, heading, main, parse, published, report
 from experiments.devices import run_on_devices
+from experiments.sweep import run_cells
 from mmea_jax.training.methods import METHODS as METHODS_OF_ALIGNMENT
 from tests.experiments.fakes import FakeRuns, flag
 from tests.small import load_config
@@ -147,9 +148,77 @@ def test_published_numbers_stand_beside_the_same_data_and_ratio_alone():
     assert published("eva", "synthetic", 0.3) == "-"
     assert published("mimea", "DBP15K/zh_en", 0.3) == "-"
 
+    assert published("adamf_mat", "MKGC/DB15K", "-") == "0.351"
+    assert published("adamf_mat", "DBP15K/zh_en", "-") == published("complex", "MKGC/DB15K", "-") == "-"
 
-def test_every_registered_method_is_compared_unless_said_otherwise():
+
+def test_every_method_of_alignment_is_compared_unless_said_otherwise():
     assert sorted(parse(["--out", "o"]).methods) == sorted(METHODS_OF_ALIGNMENT)
+
+
+def test_completion_has_no_seed_ratio_and_no_flag_of_alignment():
+    cells = study(methods=("mimea", "adamf_mat"), data=("DBP15K/zh_en", "MKGC/DB15K")).cells()
+    own = [cell for cell in cells if cell.labels["method"] == "adamf_mat"]
+    assert [(cell.labels["data"], cell.labels["ratio"], cell.labels["seed"]) for cell in own] == [
+        (data, "-", seed) for data in ("DBP15K/zh_en", "MKGC/DB15K") for seed in (0, 1, 2)
+    ]
+    assert own[1].overrides == ("--config.seed=1", "--config.data.split_seed=1")
+    assert len(cells) == len(own) + 2 * 2 * 3
+    config = load_config("adamf_mat", "DBP15K/zh_en")
+    for flag_ in own[1].overrides:
+        *path, last = flag_.removeprefix("--config.").partition("=")[0].split(".")
+        assert last in (config[path[0]] if path else config)
+
+
+def test_completion_has_a_table_of_its_own_and_is_told_apart_by_mrr(tmp_path):
+    def hits(command):
+        better = 0.1 if "configs/adamf_mat.py:MKGC/DB15K" in command else 0.0
+        return 0.5 + better + 0.01 * int(flag(command, "config.seed")) ** (2 if better else 1)
+
+    asked = study(methods=("eva", "rotate", "adamf_mat"), data=("MKGC/DB15K",), seed_ratios=(0.3,))
+    rows = run_on_devices(asked.cells(), tmp_path / "a.csv", tmp_path / "runs", call=FakeRuns(hits))
+    page = report(rows, "Heading.")
+    alignment, completion = page.split("## MKGC/DB15K, completion")
+    assert "## MKGC/DB15K, seed ratio 0.3" in alignment
+    assert "rotate" not in alignment
+    assert "published MRR" in completion
+    (line,) = [row for row in completion.splitlines() if row.startswith("| adamf_mat")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:6] == [
+        "adamf_mat",
+        "**0.617 ± 0.021**",
+        "**0.667 ± 0.021**",
+        "**0.717 ± 0.021**",
+        "**0.647 ± 0.021**",
+        "0.351",
+    ]
+    assert "adamf_mat − rotate: +0.107 MRR, n = 3 paired seeds" in completion
+    assert "by seed ratio" not in page
+
+
+def test_a_budget_of_completion_is_passes_over_the_triples(tmp_path):
+    call = FakeRuns(seconds_per_epoch=3.0)
+    cells = fitted(study(methods=("adamf_mat",), seeds=(0, 1)).cells(), 5.0, tmp_path, call)
+    (command,) = call.commands
+    assert not any("matching" in part for part in command)
+    assert all(cell.overrides[-1] == "--config.train.epochs=100" for cell in cells)
+    assert configured_epochs("configs/adamf_mat.py:MKGC/DB15K") == {"adamf_mat": 1000}
+
+
+def test_the_command_writes_the_page_and_its_exit_code_says_whether_all_runs_are_in_it(tmp_path, monkeypatch):
+    asked = ["--methods", "eva", "adamf_mat", "--out", str(tmp_path), "--seeds", "0", "1"]
+    broken = FakeRuns(lambda command: None if "configs/eva.py" in command else 0.4)
+    for call, code, runs in ((broken, 1, 2), (FakeRuns(), 0, 4)):
+        monkeypatch.setattr(
+            "experiments.compare.run_on_devices",
+            lambda cells, out, root, devices, call=call: run_cells(cells, out, root, call),
+        )
+        assert main(asked) == code
+        with (tmp_path / "compare.csv").open() as file:
+            assert len(list(csv.DictReader(file))) == runs
+    page = (tmp_path / "compare.md").read_text()
+    assert "## synthetic, seed ratio 0.3" in page
+    assert "## synthetic, completion" in page
 
 
 def test_the_command_line():

@@ -1,13 +1,15 @@
 """The grid of missing modalities, with the runs themselves replaced."""
 
 import csv
+import functools
 
 import pytest
 
 from experiments import missing_modality
 from experiments.missing_modality import ALONE, grid, main, plot, rates_of, table
-from tests.experiments.test_sweep import Machine
-from tests.small import CONFIGS
+from mmea_jax.training.completion.settings import read_completion_settings
+from tests.experiments.test_sweep import Machine, of_completion
+from tests.small import CONFIGS, load_config
 
 
 def test_every_combination_is_one_cell():
@@ -40,7 +42,7 @@ def test_variants_and_data_sets_reach_the_command_line():
 def test_what_has_no_rate_is_run_once():
     cells = grid(["umaea", *ALONE], ["synthetic"], ["visual"], [0.05, 0.2, 1.0], [0.0], [0, 1])
     alone = [cell for cell in cells if cell.labels["method"] in ALONE]
-    assert [cell.labels["rate"] for cell in alone] == ["any", "any"]
+    assert [cell.labels["rate"] for cell in alone] == ["any", "any"] * len(ALONE)
     assert not any("missing" in flag for cell in alone for flag in cell.overrides)
 
 
@@ -73,7 +75,7 @@ def test_the_study_leaves_rows_table_and_plot_and_goes_on_where_it_stopped(tmp_p
         str(tmp_path),
         "--methods",
         "umaea",
-        *ALONE,
+        "umaea structure only",
         "--rates",
         "0.05",
         "1",
@@ -93,6 +95,40 @@ def test_the_study_leaves_rows_table_and_plot_and_goes_on_where_it_stopped(tmp_p
     assert (tmp_path / "table.md").read_text() in capsys.readouterr().out + "\n"
     assert main([*asked, "4"]) == 0
     assert machine.calls[6:] == [4, 4, 4]
+
+
+def test_completion_is_swept_alike(tmp_path, machine):
+    machine.results = of_completion
+    asked = ["--out", str(tmp_path), "--data", "MKGC/DB15K", "--modality", "text", "--rates", "0.2", "0.5"]
+    methods = ["adamf_mat", "adamf_mat without MAT", "adamf_mat structure only"]
+    flags = ["--seeds", "3", "4", "--", "--config.data.missing_of=test"]
+    assert main([*asked, "--methods", *methods, *flags]) == 0
+    assert len(machine.calls) == 2 * 2 * 2 + 2
+    table_lines = (tmp_path / "table.md").read_text().splitlines()
+    header, _, *lines = [line.split("|")[1:-1] for line in table_lines]
+    columns = [cell.strip() for cell in header]
+    rows = [dict(zip(columns, (cell.strip() for cell in line), strict=True)) for line in lines]
+    assert [row["method"] for row in rows] == [methods[0]] * 2 + [methods[1]] * 2 + [methods[2]]
+    assert {(row["mrr"], row["best modality hits@1"]) for row in rows} == {("0.350 ± 0.071", "-")}
+    assert (tmp_path / "MKGC_DB15K_text.png").stat().st_size > 10_000
+    with (tmp_path / "cells.csv").open() as file:
+        assert {row["seen mrr"] for row in csv.DictReader(file)} == {"0.35", "0.45"}
+
+
+@pytest.mark.parametrize("method", ["adamf_mat", "adamf_mat without MAT", "adamf_mat structure only"])
+def test_flags_of_completion_are_those_of_its_configuration(method):
+    cells = grid([method], ["MKGC/DB15K"], ["text"], [0.2], [0.0], [0], ["--config.data.missing_of=test"])
+    (cell,) = cells
+    config = load_config("adamf_mat", "MKGC/DB15K")
+    for flag in cell.overrides:
+        name, _, value = flag.removeprefix("--config.").partition("=")
+        *path, last = name.split(".")
+        part = functools.reduce(lambda node, key: node[key], path, config)
+        kind = type(part[last])
+        part[last] = kind(value)
+    settings = read_completion_settings(config)
+    assert settings.data.missing_of == "test"
+    assert settings.data.missing == ({} if method in ALONE else {"text": 0.2})
 
 
 def test_a_failed_cell_shows_in_the_exit_code(tmp_path, machine):

@@ -24,11 +24,23 @@ def results(hits: float) -> dict:
     }
 
 
+def of_completion(mrr: float) -> dict:
+    """The parts of a completion run's ``results.json`` that a study reads."""
+    found = {"mrr": mrr, "mr": 9.0, "hits@1": mrr - 0.1, "hits@3": mrr, "hits@10": mrr + 0.1}
+    ends = {"both": found, "head": found, "tail": found}
+    seen = {end: {**own, "mrr": mrr + 0.05} for end, own in ends.items()}
+    return results(0.0) | {
+        "task": "completion",
+        "test": {"filtered": ends, "filtered_seen": seen},
+        "counts": {"test_triples": 50},
+    }
+
+
 class Machine:
     """Stands for the command line: writes results, or fails for the seeds it is told to."""
 
     def __init__(self, broken=()):
-        self.broken, self.calls = set(broken), []
+        self.broken, self.calls, self.results = set(broken), [], results
 
     def __call__(self, command):
         flags = dict(part.split("=") for part in command if part.startswith("--config."))
@@ -38,7 +50,7 @@ class Machine:
             return 2
         folder = Path(command[command.index("--workdir") + 1])
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(results(seed / 10)))
+        (folder / "results.json").write_text(json.dumps(self.results(seed / 10)))
         return 0
 
 
@@ -119,5 +131,25 @@ def test_a_half_written_file_never_replaces_the_whole_one(tmp_path):
     assert path.read_text().splitlines() == ["a", "1.23457"]
 
 
-def test_measures_are_named_once():
-    assert list(measures(results(0.5))) == list(MEASURES)
+def test_measures_are_those_of_either_task_under_the_same_names():
+    assert list(measures(results(0.5))) == list(measures(of_completion(0.5))) == list(MEASURES)
+    found = measures(of_completion(0.5))
+    assert (found["hits@1"], found["hits@3"], found["hits@10"]) == (0.4, 0.5, 0.6)
+    assert (found["mrr"], found["seen mrr"], found["tests"]) == (0.5, 0.55, 50)
+    assert found["best modality hits@1"] is found["r2l mrr"] is None
+    assert found["minutes"] == 2
+    unseen = of_completion(0.5)
+    del unseen["test"]["filtered_seen"]
+    assert measures(unseen)["seen mrr"] is None
+
+
+def test_what_no_run_of_a_group_knows_is_a_dash_and_an_empty_field(tmp_path):
+    rows = [
+        {"method": "a", **measures(results(0.5))},
+        {"method": "b", **measures(of_completion(0.5))},
+    ]
+    assert set(mean_and_sd(rows, ["method"], "seen mrr")) == {("b",)}
+    assert shown(mean_and_sd(rows, ["method"], "seen mrr").get(("a",))) == "-"
+    write_csv(tmp_path / "out.csv", rows)
+    with (tmp_path / "out.csv").open() as file:
+        assert [row["seen mrr"] for row in csv.DictReader(file)] == ["", "0.55"]

@@ -155,7 +155,11 @@ class AlignmentCases:
         (_, _), two = gradients(model, pairs()[::-1])
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=5e-5), one, two)
 
-    @pytest.mark.parametrize("kept", [(), ("visual",)])
+    @pytest.mark.parametrize(
+        "kept",
+        [(), ("visual",), ("attribute", "visual"), ("relation", "visual"), ("relation", "attribute")],
+        ids="+".join,
+    )
     def test_any_subset_of_modalities_trains(self, kept):
         subset = dataclasses.replace(world(), modalities={m: world().modalities[m] for m in kept})
         model, given = self.make(subset), inputs_of(subset)

@@ -202,6 +202,25 @@ def test_absent_modalities_are_masked_or_filled_at_random():
     assert len(np.unique(filled[~own], axis=0)) == (~own).sum()
 
 
+def test_without_adaptive_fusion_what_is_present_has_equal_weight():
+    model, params = make(modal="mean", adversarial=0.5)
+    assert "fuse" not in params["params"]
+    tables = apply(model, params, "tables", INPUTS)
+    present = np.stack([np.ones(N, bool), *(np.asarray(INPUTS.present[m]) for m in ("visual", "text"))], 1)
+    np.testing.assert_allclose(tables.attention, present / present.sum(1, keepdims=True))
+    own = params["params"]
+    vectors = [np.asarray(own["entities"])]
+    for m in ("visual", "text"):
+        layer = own[f"project_{m}"]
+        vectors.append(np.asarray(own[f"features_{m}"]) @ layer["kernel"] + layer["bias"])
+    expected = [np.mean([v[i] for v, p in zip(vectors, present[i], strict=True) if p], 0) for i in range(N)]
+    np.testing.assert_allclose(tables.entities, expected, rtol=1e-5, atol=1e-6)
+    # Fake vectors are fused likewise, and both sides learn.
+    of_model, of_generators = gradients(model, params)
+    assert of_model["entities"] > 0
+    assert min(of_generators["generate_visual"], of_generators["generate_text"]) > 0
+
+
 def test_features_may_be_fixed_and_structure_may_stand_alone():
     _, params = make(train_features=False)
     assert not [name for name in params["params"] if name.startswith("features")]

@@ -99,7 +99,17 @@ def test_padding_changes_neither_loss_nor_gradient(world, trained, inputs):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), plain[1], with_padding[1])
 
 
-@pytest.mark.parametrize("kept", [(), ("visual",), ("attribute", "visual", "name", "char")])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        (),
+        ("visual",),
+        ("relation", "visual"),
+        ("relation", "attribute"),
+        ("attribute", "visual", "name", "char"),
+    ],
+    ids="+".join,
+)
 def test_any_subset_of_modalities_trains(world, kept):
     subset = dataclasses.replace(world, modalities={m: world.modalities[m] for m in kept})
     inputs = jax.tree.map(jnp.asarray, with_capacity(make_inputs(subset), subset.num_entities))

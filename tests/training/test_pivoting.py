@@ -19,10 +19,12 @@ COUNT = 25
 
 @pytest.fixture(scope="module")
 def loaded():
-    return load(DataOptions(char="bigrams", synthetic=SyntheticOptions(entities=80, visual_noise=0.3)))
+    return load(
+        DataOptions(name="words", char="bigrams", synthetic=SyntheticOptions(entities=80, visual_noise=0.3))
+    )
 
 
-@pytest.mark.parametrize("modality", ["visual", "char"])
+@pytest.mark.parametrize("modality", ["visual", "name", "char"])
 def test_pivots_are_the_nearest_pairs_of_entities_that_have_the_modality(loaded, modality):
     kgs, split = loaded
     found = pivot_split(kgs, split, modality, COUNT)
@@ -32,7 +34,7 @@ def test_pivots_are_the_nearest_pairs_of_entities_that_have_the_modality(loaded,
     np.testing.assert_array_equal(kgs.side[found.train], np.tile([0, 1], (COUNT, 1)))
     assert all(len(np.unique(side)) == COUNT for side in found.train.T)
 
-    features = rows.matrix().toarray() if modality == "char" else rows.features
+    features = rows.features if modality == "visual" else rows.matrix().toarray()
     features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     scores = features[kgs.entities(0)] @ features[kgs.entities(1)].T
     best = np.where(rows.present[kgs.entities(0)][:, None] & rows.present[kgs.entities(1)], scores, -1).max()
@@ -59,6 +61,7 @@ def test_no_gold_link_trains_or_validates_and_the_test_links_stay(loaded):
 
 def test_a_modality_that_is_not_there_is_refused_with_the_flag_that_offers_it(loaded):
     kgs, split = loaded
+    kgs = dataclasses.replace(kgs, modalities={"visual": kgs.modalities["visual"]})
     with pytest.raises(InputError, match=r"no name features.*--config\.data\.name"):
         pivot_split(kgs, split, "name", COUNT)
     present = kgs.modalities["visual"].present & (kgs.side == 0)

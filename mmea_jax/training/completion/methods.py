@@ -15,7 +15,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "adamf_mat": {},
     **{name: {"scorer": name} | _STRUCTURE_ONLY for name in ("rotate", "transe", "distmult", "complex")},
 }
-_CHOICES = {"modal": ("adaptive", "none"), "absent": ("masked", "random")}
+_CHOICES = {"modal": ("adaptive", "mean", "none"), "absent": ("masked", "random")}
 # Scores that are one product of matrices, for a softmax over all entities at every step.
 _BILINEAR = ("distmult", "complex")
 _FROM_DATA = ("modalities", "num_entities", "num_relations", "parent", "name")

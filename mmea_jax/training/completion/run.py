@@ -166,4 +166,5 @@ class CompletionRun(TaskRun):
             attention = self.evaluator.attention(params)
             results["attention"] = dict(zip(self.used, np.mean(attention, axis=0).tolist(), strict=True))
         results["floors"] = {"relation_frequency": frequency_floor(self.graph)}
+        results["parameters"] = sum(x.size for x in jax.tree.leaves(params))
         return results

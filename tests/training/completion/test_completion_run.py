@@ -73,6 +73,8 @@ def test_a_run_leaves_every_file_and_every_number(finished):
             h1, h10 = found["hits@1"], found["hits@10"]
             assert found["mrr"] <= h1 + (h10 - h1) / 2 + (1 - h10) / 11 + 1e-9
     assert stored["protocol"]["selection"] == "validated"
+    assert stored["protocol"]["split"] == "drawn (10% of the triples test, synthetic.seed 0)"
+    assert stored["protocol"]["missing_of"] == "all"
     assert stored["protocol"]["modalities"] == ["structure", "visual", "text"]
     assert sum(stored["attention"].values()) == pytest.approx(1, abs=1e-5)
     assert stored["stages"][0]["epochs"] == 4
@@ -80,6 +82,7 @@ def test_a_run_leaves_every_file_and_every_number(finished):
     assert 0 < stored["floors"]["relation_frequency"] < 1
     counts = stored["counts"]
     assert counts["test_in_train"] == 0
+    assert stored["parameters"] > counts["entities"] * 16  # an entity's vector is twice as wide as dim
     assert sum(row["count"] for row in stored["by_category"].values()) == counts["test_triples"]
     assert sum(row["count"] for row in stored["by_modalities"].values()) == 2 * counts["test_triples"]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
