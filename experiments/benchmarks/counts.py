@@ -2,7 +2,8 @@
 
 Products count 2 operations for each multiplied pair, anything else one for each number that it gives. Bytes
 are those that products, gathers, scatters and reductions read and write, each once; what lies between them is
-taken to be fused away. So both are floors for what any machine has to do, not what one did.
+taken to be fused away, and arrays below a size to stay in a cache. A gather reads no more than its table,
+however often it is repeated. So both are floors for what any machine has to do, not what one did.
 """
 
 import math
@@ -48,11 +49,20 @@ def part_of(scope: str, model: str) -> str:
     return _LOSSES if model and model in scope else _REST
 
 
-def count(function: Callable, *arguments: Any, model: str = "") -> dict[str, tuple[float, float]]:
-    """Operations and bytes by part of ``function(*arguments)``, which is traced and not run."""
+def count(
+    function: Callable, *arguments: Any, model: str = "", cached: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Operations and bytes by part of ``function(*arguments)``, which is traced and not run.
+
+    Args:
+      function: a step.
+      arguments: its arguments.
+      model: name of the model's class.
+      cached: arrays of fewer bytes are not counted as moved.
+    """
     found = defaultdict(lambda: np.zeros(2))
     for equation, times, scope in _equations(jax.make_jaxpr(function)(*arguments).jaxpr, 1, ""):
-        found[part_of(scope, model)] += times * np.array(_cost(equation))
+        found[part_of(scope, model)] += np.array(_cost(equation, times, cached))
     return {part: tuple(map(float, cost)) for part, cost in found.items() if cost.any()}
 
 
@@ -80,24 +90,26 @@ def _bodies(equation: Any) -> Iterator[Any]:
                 yield item
 
 
-def _cost(equation: Any) -> tuple[float, float]:
+def _cost(equation: Any, times: int, cached: int) -> tuple[float, float]:
     name = equation.primitive.name
-    outputs = sum(_size(x) for x in equation.outvars)
+    outputs = times * sum(_size(x) for x in equation.outvars)
     if name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         shape = equation.invars[0].aval.shape
-        return 2.0 * outputs * math.prod(shape[k] for k in contracted), _moved(equation)
+        return 2.0 * outputs * math.prod(shape[k] for k in contracted), _moved(equation, times, cached)
     if name.startswith(_MOVING):
-        return float(outputs), _moved(equation)
+        return float(outputs), _moved(equation, times, cached)
     return (0.0, 0.0) if name in _FREE else (float(outputs), 0.0)
 
 
-def _moved(equation: Any) -> float:
-    written = sum(_bytes(x) for x in equation.outvars)
+def _moved(equation: Any, times: int, cached: int) -> float:
+    read, written = ([_bytes(x) for x in side] for side in (equation.invars, equation.outvars))
+    once = 0
     if equation.primitive.name.startswith(("gather", "dynamic_slice")):
         # Of what is gathered from, only the rows that are asked for are read.
-        return 2.0 * written + sum(_bytes(x) for x in equation.invars[1:])
-    return float(written + sum(_bytes(x) for x in equation.invars))
+        table, *read = read
+        once = min(times * sum(written), table) if table >= cached else 0
+    return float(once + times * sum(x for x in read + written if x >= cached))
 
 
 def _size(x: Any) -> int:

@@ -23,7 +23,7 @@ def page(rows: Sequence[Mapping], machine: Mapping, command: str) -> str:
             "A training step",
             "The fastest of the measured passes, divided by its steps. *floor*: the time that the step's "
             "operations would take at the machine's matrix rate, or its bytes at its bandwidth, whichever is "
-            "more for each part, added up; *share*: floor / measured.",
+            "more for each part, added up; arrays below 32 MiB count as cached. *share*: floor / measured.",
             ("method", "entities", "pairs", "devices", "s a step", "floor", "share", "compile s", "peak GiB"),
             [_step(row, machine) for row in rows if row["kind"] == "step"],
         ),

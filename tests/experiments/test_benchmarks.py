@@ -40,6 +40,25 @@ def test_products_and_gathers_are_counted_by_hand():
     assert 4 * (12 + 20 + 15) + 2 * 4 * 10 <= moved <= 4 * (12 + 20 + 15) + 2 * 4 * 10 + 60
 
 
+def test_what_a_cache_holds_does_not_move_and_a_table_is_read_once_at_most():
+    table, index = jnp.ones((100, 8)), jnp.arange(50)
+
+    def step(table, index):
+        def body(total, shift):
+            return total + jnp.sum(table[index] * shift), None
+
+        return jax.lax.scan(body, 0.0, jnp.arange(10.0))[0]
+
+    def moved(cached):
+        return count(step, table, index, cached=cached)["optimizer and other"][1]
+
+    # The table, of which ten times fifty rows are asked for; they are too few to be written anywhere.
+    assert moved(4 * 8 * 100) == 4 * 8 * 100
+    assert moved(4 * 8 * 100 + 1) == 0
+    # Their rows, in and out of the cache, ten times.
+    assert moved(4 * 8 * 50) >= 4 * 8 * 100 + 10 * 4 * 8 * 50
+
+
 @pytest.mark.parametrize(
     ("scope", "part"),
     [
