@@ -89,20 +89,19 @@ def make_epoch(
         padding = ((0, steps * batch - len(triples)), (0, 0))
         shuffled = jnp.pad(triples[order], padding, constant_values=-1).reshape(steps, batch, 3)
 
-        def body(state, part):
-            index, own = part
+        def take(state, index):
+            stepped = train_step(model, options, state, inputs, shuffled[index], step_key)
+            return finite.guarded(stepped, state, skips)
 
-            def take(state):
-                stepped = train_step(model, options, state, inputs, own, step_key)
-                return finite.guarded(stepped, state, skips)
+        def body(index, carry):
+            state, metrics = carry
+            state, own = take(state, index)
+            return state, jax.tree.map(lambda all, x: all.at[index].set(x), metrics, own)
 
-            def skip(state):
-                shapes = jax.eval_shape(take, state)[1]
-                return state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-            return jax.lax.cond(index < taken, take, skip, state)
-
-        state, metrics = jax.lax.scan(body, state, (jnp.arange(steps), shuffled))
+        # Not a scan whose steps may be skipped: what chooses between two states copies one.
+        like = jax.eval_shape(take, state, jnp.int32(0))[1]
+        metrics = jax.tree.map(lambda x: jnp.zeros((steps, *x.shape), x.dtype), like)
+        state, metrics = jax.lax.fori_loop(0, jnp.minimum(taken, steps), body, (state, metrics))
         return state, finite.over_epoch(metrics, taken, skips)
 
     return jax.jit(run, donate_argnums=0)
