@@ -83,8 +83,8 @@ class Run(TaskRun):
         self.sharding = Sharding(settings.train.devices, self.kgs.num_entities)
         inputs = self.sharding.inputs(self.inputs)
         if self.sharding.mesh is None:
-            # Training takes the very arrays then, no copy of them.
-            self.inputs = inputs
+            # Training takes the very features then, no copy of them.
+            self.inputs = self.inputs.replace(dense=inputs.dense)
         self._embed = Embedder(self.model, inputs, self.sharding, self._keeps_distributions())
         # Validation compares the embeddings alone: what is chosen there is how well they are trained.
         self._compared = self._embed
