@@ -1,4 +1,4 @@
-"""The jitted inner loop: an epoch is one ``lax.scan`` over batches of triples drawn on the device."""
+"""The jitted inner loop: an epoch is one loop over batches of triples that are drawn on the device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -96,7 +96,7 @@ def make_epoch(
         def body(index, carry):
             state, metrics = carry
             state, own = take(state, index)
-            return state, jax.tree.map(lambda all, x: all.at[index].set(x), metrics, own)
+            return state, jax.tree.map(lambda kept, x: kept.at[index].set(x), metrics, own)
 
         # Not a scan whose steps may be skipped: what chooses between two states copies one.
         like = jax.eval_shape(take, state, jnp.int32(0))[1]
