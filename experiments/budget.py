@@ -1,15 +1,17 @@
 """Equal training time for every method: a short probe tells how many passes fit."""
 
+import dataclasses
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from experiments.sweep import Cell, method_of, run_cells
+from experiments.probe import PASSES
+from experiments.sweep import Cell, method_of
 from mmea_jax.training.completion.methods import METHODS as COMPLETION
 
-# Passes of a probe, a stage; the first one of a run is slower than the others.
-_PROBE_EPOCHS = 3
+# Passes of a probe, a stage: the first one of a run is slower than the others, whose fastest counts.
+_PROBE_EPOCHS = 4
 
 
 def configured_epochs(config: str) -> dict[str, int]:
@@ -57,21 +59,28 @@ def budget_flags(
     Raises:
       RuntimeError: the probe failed.
     """
-    short = (
-        f"--config.train.max_epochs={_PROBE_EPOCHS}",
-        f"--config.train.evaluate_every={_PROBE_EPOCHS}",
-    )
-    completes = method_of(cell.config) in COMPLETION
-    if not completes:
-        short += ("--config.matching.assignment=False",)
-    probe = Cell(cell.labels, cell.config, (*cell.overrides, *short))
-    if not run_cells([probe], workroot / "probe.csv", workroot, call):
-        raise RuntimeError(f"the probe of {', '.join(map(str, cell.labels.values()))} failed; see its output")
-    stages = json.loads((probe.folder(workroot) / "results.json").read_text())["stages"]
-    seconds = {stage["name"]: stage["seconds"] / stage["epochs"] for stage in stages}
-    # A stage that the data have no use for is in no results.
+    seconds = _probed(cell, workroot, call)
+    # A stage that the data have no use for is not among them.
     configured = {name: n for name, n in configured_epochs(cell.config).items() if name in seconds}
     planned = epochs_within(minutes, configured, seconds)
-    if completes:
+    if method_of(cell.config) in COMPLETION:
         return tuple(f"--config.train.epochs={epochs}" for epochs in planned.values())
     return tuple(f"--config.stages.{name}.epochs={epochs}" for name, epochs in planned.items())
+
+
+def _probed(cell: Cell, workroot: Path, call: Callable[[list[str]], int]) -> dict[str, float]:
+    """Stage to seconds of a pass; what is in the folder stays unless it is of another command."""
+    # Nothing is to be chosen, but the last pass of a stage is validated anyway.
+    short = (f"--config.train.max_epochs={_PROBE_EPOCHS}", f"--config.train.evaluate_every={_PROBE_EPOCHS}")
+    folder, asked = cell.folder(workroot), [cell.config, *cell.overrides, *short]
+    note, found = folder / "command.json", folder / PASSES
+    if not (found.exists() and note.exists() and json.loads(note.read_text()) == asked):
+        found.unlink(missing_ok=True)
+        command = dataclasses.replace(cell, overrides=(*cell.overrides, *short)).command(folder)
+        named = ", ".join(map(str, cell.labels.values()))
+        print(f"probe: {named}", flush=True)
+        code = call(["experiments.probe" if part == "mmea_jax.main" else part for part in command])
+        if code or not found.exists():
+            raise RuntimeError(f"the probe of {named} failed; see its output")
+        note.write_text(json.dumps(asked))
+    return json.loads(found.read_text())

@@ -5,8 +5,8 @@
 
     python -m experiments.compare --data DBP15K/zh_en --seed-ratios 0.05 0.1 0.2 0.3 --minutes 5 \
         --variant 'R .05=--config.data.simulated_present=0.05' \
-        --variant 'R .78=--config.data.simulated_present=0.78' \
-        --out runs/zh_en -- --config.data.visual=simulated
+        --variant 'R .78=--config.data.simulated_present=0.78' --probe-once \
+        --out runs/zh_en -- --config.data.visual=simulated --config.train.patience=20
 
     python -m experiments.compare --methods rotate complex adamf_mat --data MKGC/DB15K --seeds 0 1 2 \
         --out runs/completion
@@ -209,20 +209,26 @@ def _by_ratio(rows: Sequence[Mapping]) -> list[str]:
     return parts
 
 
-def fitted(cells: Sequence[Cell], minutes: float, workroot: Path, call) -> list[Cell]:
-    """The cells with passes for ``minutes`` of training; a method is probed once in every setting."""
+def fitted(cells: Sequence[Cell], minutes: float, workroot: Path, call, once: bool = False) -> list[Cell]:
+    """The cells with passes for ``minutes`` of training; a method is probed once in every setting.
+
+    Args:
+      cells: of the study.
+      minutes: of optimizer steps a run.
+      workroot: folder of the probes.
+      call: runs a command and returns its exit code.
+      once: whether variants share the probe of the first.
+    """
+    # Seeds, and variants where they are said to, take equally long.
+    alike = ("seed", "variant") if once else ("seed",)
     flags: dict[tuple, tuple[str, ...]] = {}
+    planned = []
     for cell in cells:
-        key = tuple(value for label, value in cell.labels.items() if label != "seed")
+        key = tuple(value for label, value in cell.labels.items() if label not in alike)
         if key not in flags:
             flags[key] = budget_flags(cell, minutes, workroot, call)
-    return [
-        dataclasses.replace(
-            cell,
-            overrides=(*cell.overrides, *flags[tuple(v for k, v in cell.labels.items() if k != "seed")]),
-        )
-        for cell in cells
-    ]
+        planned.append(dataclasses.replace(cell, overrides=(*cell.overrides, *flags[key])))
+    return planned
 
 
 def heading(asked: argparse.Namespace) -> str:
@@ -262,6 +268,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="of training steps a run; by default as configured")
     budget.add_argument("--epochs", type=int, help="at most so many passes a stage")
+    parser.add_argument(
+        "--probe-once",
+        action="store_true",
+        help="with --minutes: variants, which change contents but no sizes, share the probe of the first",
+    )
     parser.add_argument("--devices", nargs="*", default=[], help="CUDA devices, one run at a time on each")
     parser.add_argument("--out", type=Path, required=True, help="folder of the study")
     parser.add_argument("flags", nargs="*", help="flags of every run, after --")
@@ -276,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     study = Study(asked.methods, asked.data, asked.seed_ratios, asked.seeds, variants or {"": ()}, flags)
     cells = study.cells()
     if asked.minutes:
-        cells = fitted(cells, asked.minutes, asked.out / "probes", subprocess.call)
+        cells = fitted(cells, asked.minutes, asked.out / "probes", subprocess.call, asked.probe_once)
     rows = run_on_devices(cells, asked.out / "compare.csv", asked.out / "runs", asked.devices)
     page = report(rows, heading(asked))
     (asked.out / "compare.md").write_text(page, encoding="utf-8")

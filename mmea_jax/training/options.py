@@ -26,6 +26,7 @@ class TrainOptions:
     batch_size: int = 0  # overrides the stages' pairs a step; 0: as the stages say
     protocol: str = "validated"  # 'validated': epoch chosen on held-out links | 'published': on test links
     evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
+    patience: int = 0  # epochs without a better validation after which a stage ends early; 0: it does not
     # 'none': the split's links train | 'visual', 'name', 'char': unsupervised, the nearest pairs by it do
     pivot: str = "none"
     pivots: int = 1000  # how many of them
@@ -68,7 +69,8 @@ def check_train(options: TrainOptions) -> None:
             expected="another protocol, as this one chooses the epoch on test links, which are gold links",
             mend="leave out --config.train.protocol",
         )
-    for name in ("max_epochs", "max_steps", "batch_size", "devices", "neighbours", "memory_limit"):
+    caps = ("max_epochs", "max_steps", "batch_size", "memory_limit")
+    for name in (*caps, "patience", "devices", "neighbours"):
         _at_least(f"train.{name}", getattr(options, name), 0)
     _at_least("train.cycles", options.cycles, 1)
     _at_least("train.evaluate_every", options.evaluate_every, 1)

@@ -24,6 +24,7 @@ from mmea_jax.training.schedule import Schedule
 from mmea_jax.training.sharding import Sharding
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.steps import TrainState, make_run_steps
+from mmea_jax.training.stopping import exhausted
 
 
 class Trainer:
@@ -151,7 +152,7 @@ class Trainer:
         """Trains from ``progress`` on, which it updates in place; yields after every epoch."""
         while progress.stage < len(self.schedule.stages):
             stage = self.schedule.stages[progress.stage]
-            while progress.epoch < stage.epochs:
+            while progress.epoch < stage.epochs and not self._exhausted(progress):
                 yield self._epoch(stage, progress)
             self._select(progress)
             if progress.stage + 1 == len(self.schedule.stages):
@@ -206,6 +207,11 @@ class Trainer:
             # A copy: the step donates its state's buffers.
             progress.best = jax.tree.map(jnp.copy, progress.state.params)
         return value
+
+    def _exhausted(self, progress: Progress) -> bool:
+        """Whether the current stage ends early."""
+        options, best_epoch = self._options, progress.records[-1].best_epoch
+        return exhausted(progress.epoch, best_epoch, options.evaluate_every, options.patience)
 
     def _select(self, progress: Progress) -> None:
         if self._validate is None:

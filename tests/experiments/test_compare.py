@@ -113,12 +113,28 @@ def test_a_budget_of_minutes_becomes_passes_and_is_probed_once_a_setting(tmp_pat
     call = FakeRuns(seconds_per_epoch=2.0)
     cells = fitted(study(seed_ratios=(0.3,)).cells(), 5.0, tmp_path, call)
     assert len(call.commands) == len(METHODS)
-    assert all(flag(command, "config.train.max_epochs") == "3" for command in call.commands)
+    assert all(flag(command, "config.train.max_epochs") == "4" for command in call.commands)
     for cell in cells:
         assert "--config.stages.main.epochs=150" in cell.overrides
         assert not any("max_epochs" in part for part in cell.overrides)
     fitted(study(seed_ratios=(0.3,)).cells(), 5.0, tmp_path, call)
     assert len(call.commands) == len(METHODS), "the probes are kept"
+
+
+def test_variants_share_a_probe_where_they_are_said_to_cost_the_same(tmp_path):
+    cells = study(seed_ratios=(0.3,), variants={"few": ("--config.a=1",), "all": ("--config.a=2",)}).cells()
+    for once, probes in ((True, len(METHODS)), (False, 2 * len(METHODS))):
+        call = FakeRuns(seconds_per_epoch=2.0)
+        planned = fitted(cells, 5.0, tmp_path / str(once), call, once)
+        assert len(call.commands) == probes
+        assert all("--config.stages.main.epochs=150" in cell.overrides for cell in planned)
+
+
+def test_a_changed_command_is_probed_again(tmp_path):
+    call = FakeRuns(seconds_per_epoch=2.0)
+    for flags in ((), ("--config.data.visual=none",), ("--config.data.visual=none",)):
+        fitted(study(seed_ratios=(0.3,), flags=flags, methods=("eva",)).cells(), 5.0, tmp_path, call)
+    assert len(call.commands) == 2
 
 
 def test_a_failed_probe_stops_the_study(tmp_path):

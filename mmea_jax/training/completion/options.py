@@ -27,6 +27,7 @@ class CompletionTrainOptions:
     max_steps: int = 0  # caps the optimizer steps; 0: no cap
     protocol: str = "validated"  # epoch chosen on validation triples | 'published': all train, last epoch
     evaluate_every: int = 5  # epochs between validations; a checkpoint follows each
+    patience: int = 0  # epochs without a better validation after which training ends early; 0: it does not
     on_nan: str = "stop"  # at a loss or gradient that is not finite; 'skip' leaves that update out
     # Products within a training step; sums are float32. 'default': as the device does by itself; on CPUs
     # always float32.
@@ -67,7 +68,7 @@ def check_completion_train(options: CompletionTrainOptions) -> None:
         value = getattr(options, key)
         if value not in allowed:
             raise _refused(f"train.{key} = {value!r}{closest(value, allowed)}", allowed, f"train.{key}")
-    for key in ("max_epochs", "max_steps", "memory_limit"):
+    for key in ("max_epochs", "max_steps", "patience", "memory_limit"):
         _at_least(f"train.{key}", getattr(options, key), 0)
     for key in ("epochs", "batch_size", "negatives", "evaluate_every"):
         _at_least(f"train.{key}", getattr(options, key), 1)

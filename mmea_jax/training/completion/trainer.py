@@ -16,6 +16,7 @@ from mmea_jax.training.completion.optimizer import initial_states
 from mmea_jax.training.completion.options import CompletionTrainOptions
 from mmea_jax.training.completion.steps import CompletionState, make_epoch
 from mmea_jax.training.products import products
+from mmea_jax.training.stopping import exhausted
 
 _MEND = "lower --config.train.learning_rate"
 
@@ -125,7 +126,7 @@ class CompletionTrainer:
     def run(self, progress: CompletionProgress) -> Iterator[CompletionEvent]:
         """Trains from ``progress`` on, which it updates in place; yields after every epoch."""
         self.compile(progress)
-        while progress.epoch < self.epochs:
+        while progress.epoch < self.epochs and not self._exhausted(progress):
             yield self._epoch(progress)
 
     def _epoch(self, progress: CompletionProgress) -> CompletionEvent:
@@ -167,6 +168,11 @@ class CompletionTrainer:
             progress.best_valid_mrr = value
             self._keep(progress)
         return value
+
+    def _exhausted(self, progress: CompletionProgress) -> bool:
+        """Whether training ends early."""
+        options = self._options
+        return exhausted(progress.epoch, progress.best_epoch, options.evaluate_every, options.patience)
 
     def _place(self, epoch: int) -> str:
         return f"stage 1 of 1, epoch {epoch}"
