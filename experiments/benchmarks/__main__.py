@@ -1,9 +1,10 @@
-"""Time and memory of everything that takes any, as one Markdown page and a plot.
+"""Time and memory of everything that takes any, as one Markdown page and plots.
 
     python -m experiments.benchmarks [--out experiments/results/benchmarks.md]
     python -m experiments.benchmarks --only step --methods mclea,umaea --entities 5000,15000,50000
     python -m experiments.benchmarks --configs configs/umaea.py:DBP15K/zh_en --only step,loading,start
-    python -m experiments.benchmarks --only step --entities 2000 --devices 1,2,4,8
+    python -m experiments.benchmarks --only devices --split configs/umaea.py --devices 1,2,4,8
+    python -m experiments.benchmarks --only scale --sizes 10000,100000,1000000 --whole 10000
 
 ``--entities`` are those of both generated graphs together. Each measurement runs in a process of its own;
 what was measured is kept beside the page (``benchmarks.json``) and not measured again unless ``--fresh``. On
@@ -19,10 +20,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from experiments.benchmarks.page import page, plot
+from experiments.benchmarks.page import page
+from experiments.benchmarks.plots import plot_scaling, plot_steps
+from mmea_jax.training.completion.methods import METHODS as COMPLETION
 
-METHODS = ("eva", "mclea", "meaformer", "mimea", "umaea", "msnea", "tmea")
-KINDS = ("step", "matching", "loading", "start")
+METHODS = ("eva", "mclea", "meaformer", "mimea", "umaea", "msnea", "tmea", "adamf_mat", "rotate")
+KINDS = ("step", "devices", "matching", "scale", "loading", "start")
 
 
 def cells(asked: argparse.Namespace) -> Iterator[dict]:
@@ -36,16 +39,29 @@ def cells(asked: argparse.Namespace) -> Iterator[dict]:
             for entities in asked.entities
             for method in asked.methods
         ]
-    for devices in map(int, asked.devices):
-        for config, changes in given if "step" in only else ():
-            changes = changes | {"train.devices": devices}
-            yield {"kind": "step", "config": config, "passes": asked.passes, "changes": changes}
-        for size in asked.matching if "matching" in only else ():
-            rows, width = map(int, size.split("x"))
-            yield {"kind": "matching", "rows": rows, "columns": rows, "width": width, "devices": devices}
+    for config, changes in given if "step" in only else ():
+        changes = changes | ({} if _completes(config) else {"train.devices": 1})
+        yield {"kind": "step", "config": config, "passes": asked.passes, "changes": changes}
+    for config in asked.split if "devices" in only else ():
+        for devices in map(int, asked.devices):
+            changes = {"train.devices": devices, "data.synthetic.entities": int(asked.entities[0]) // 2}
+            yield {"kind": "devices", "config": config, "passes": asked.passes, "changes": changes}
+    for size in asked.matching if "matching" in only else ():
+        rows, width = map(int, size.split("x"))
+        yield {"kind": "matching", "rows": rows, "columns": rows, "width": width, "devices": 1}
+    if "scale" in only:
+        yield from ({"kind": "scale", "entities": int(n), "neighbours": 8} for n in asked.sizes)
+        yield from ({"kind": "scale", "entities": int(n), "neighbours": 0} for n in asked.whole)
     for kind in ("loading", "start"):
-        for config, changes in _by_data(given) if kind in only else ():
+        # Completion's graphs are read with its features, not apart.
+        known = [item for item in given if kind != "loading" or not _completes(item[0])]
+        for config, changes in _by_data(known) if kind in only else ():
             yield {"kind": kind, "config": config, "changes": changes}
+
+
+def _completes(config: str) -> bool:
+    """Whether it is the configuration of a completion method."""
+    return Path(config.partition(":")[0]).stem in COMPLETION
 
 
 def _by_data(given: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
@@ -97,7 +113,25 @@ def parser() -> argparse.ArgumentParser:
         default=["10500x1200", "30000x300"],
         help="entities a side x width of vectors",
     )
-    own.add_argument("--devices", type=_list, default=["1"], help="numbers of devices")
+    own.add_argument("--devices", type=_list, default=["1", "2", "4", "8"], help="numbers of them")
+    own.add_argument(
+        "--split",
+        type=_list,
+        default=["configs/mclea.py", "configs/umaea.py"],
+        help="configurations whose step is split over devices, on the smallest generated graphs",
+    )
+    own.add_argument(
+        "--sizes",
+        type=_list,
+        default=["10000", "30000", "100000", "300000", "1000000"],
+        help="entities of both graphs that are generated, trained on by samples and matched",
+    )
+    own.add_argument(
+        "--whole",
+        type=_list,
+        default=["10000", "30000", "100000"],
+        help="likewise, trained on the whole graph",
+    )
     own.add_argument("--passes", type=int, default=3, help="measured passes of a step's cell")
     own.add_argument("--out", default="experiments/results/benchmarks.md", help="plot and numbers beside it")
     own.add_argument("--fresh", action="store_true", help="measures everything again")
@@ -128,9 +162,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if machine is None:
         sys.exit("the machine's rates could not be measured")
     command = shlex.join(["python", "-m", "experiments.benchmarks", *arguments])
-    drawn = plot(known, out.with_suffix(".png"))
-    picture = f"\n![seconds and memory of a step]({out.with_suffix('.png').name})\n" if drawn else ""
-    out.write_text(page(known, machine, command) + picture, encoding="utf-8")
+    text = page(known, machine, command)
+    for draw, of_what, path in (
+        (plot_steps, "a step", out.with_suffix(".png")),
+        (plot_scaling, "all, by size", out.with_name(f"{out.stem}_scale.png")),
+    ):
+        if draw(known, path):
+            text += f"\n![seconds and memory of {of_what}]({path.name})\n"
+    out.write_text(text, encoding="utf-8")
     print(out)
 
 

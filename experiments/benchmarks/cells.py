@@ -51,6 +51,8 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
 
     config = config_of(config, dict(changes or {}) | {"train.max_epochs": passes + 1})
     config.train.evaluate_every = passes + 2
+    if config.get("task") == "completion":
+        return _completion_step(config)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(read_settings(config), config.to_dict(), Path(folder))
         with run.sharding.active():
@@ -93,6 +95,38 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
                     one, progress.state, batch, model=type(run.model).__name__, cached=CACHED
                 )
     return found
+
+
+def _completion_step(config) -> dict:
+    """``step`` of a completion method."""
+    from mmea_jax.training.completion.run import CompletionRun
+    from mmea_jax.training.completion.settings import read_completion_settings
+    from mmea_jax.training.completion.trainer import CompletionTrainer
+    from mmea_jax.training.system import peak_memory_bytes
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = CompletionRun(read_completion_settings(config), config.to_dict(), Path(folder))
+    options, triples = run.settings.train, run.graph.train
+    trainer = CompletionTrainer(run.model, run.inputs, triples, options, run.settings.seed, None)
+    started = time.perf_counter()
+    progress = trainer.initial()
+    initial_seconds = time.perf_counter() - started
+    needed = trainer.compile(progress)
+    for _ in trainer.run(progress):
+        pass
+    return {
+        "method": run.settings.method,
+        "entities": run.graph.num_entities,
+        "triples": len(triples),
+        "batch": options.capped(len(triples))[2],
+        "devices": 1,
+        "seconds": min(progress.epoch_seconds[1:]) / (progress.steps / progress.epoch),
+        "compile": trainer.compile_seconds,
+        "load": run.load_seconds,
+        "initial": initial_seconds,
+        "step_bytes": needed,
+        "peak_bytes": peak_memory_bytes(),
+    }
 
 
 def matching(rows: int, columns: int, width: int, csls_k: int = 3, devices: int = 0) -> dict:
@@ -172,6 +206,13 @@ def start(config: str, changes: Mapping[str, Any] | None = None) -> dict:
     return {"config": config, "first": found[0], "second": found[1]}
 
 
+def scale(**asked) -> dict:
+    """See ``scaling.scale``."""
+    from experiments.benchmarks.scaling import scale
+
+    return scale(**asked)
+
+
 def machine() -> dict:
     """Rates and description of the machine."""
     from experiments.benchmarks import machine as measured
@@ -183,7 +224,9 @@ def machine() -> dict:
 KINDS: dict[str, Callable[..., dict]] = {
     "machine": machine,
     "step": step,
+    "devices": step,
     "matching": matching,
+    "scale": scale,
     "loading": loading,
     "start": start,
 }

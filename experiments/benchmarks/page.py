@@ -1,11 +1,8 @@
-"""Benchmarks as one Markdown page and one plot."""
+"""Benchmarks as one Markdown page."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import matplotlib.pyplot as plt
-
-GIB = 2**30
+from experiments.benchmarks.plots import GIB
 
 
 def page(rows: Sequence[Mapping], machine: Mapping, command: str) -> str:
@@ -33,6 +30,34 @@ def page(rows: Sequence[Mapping], machine: Mapping, command: str) -> str:
             "they take at least.",
             ("method", "entities", "part", "GFLOP", "GB", "at least s"),
             [line for row in rows if row["kind"] == "step" for line in _parts(row, machine)],
+        ),
+        _table(
+            "Scaling in the number of entities",
+            "MCLEA (width 64, five triples an entity) on generated worlds; entities are those of both "
+            "graphs. A step takes at most 1,024 pairs, on the neighbourhoods that it samples or, where "
+            "*neighbours* is *all*, on the whole graph; *match* ranks the queries among all entities of the "
+            "other graph, exactly.",
+            (
+                "entities",
+                "triples",
+                "neighbours",
+                "generate s",
+                "read s",
+                "s a step",
+                "embed all s",
+                "queries",
+                "match s",
+                "peak GiB",
+            ),
+            [_scale(row) for row in rows if row["kind"] == "scale"],
+        ),
+        _table(
+            "Devices",
+            "A step split over so many devices. *GiB a device*: what the compiler says that a step needs on "
+            "each. Virtual devices of a CPU share its cores and copy what others would send: they show that "
+            "tables and pairs are split, not how fast.",
+            ("method", "entities", "pairs", "devices", "s a step", "GiB a device"),
+            [_split(row) for row in rows if row["kind"] == "devices"],
         ),
         _table(
             "Matching in both directions, cosine and CSLS",
@@ -69,28 +94,6 @@ def floor(parts: Mapping[str, Sequence[float]], machine: Mapping) -> float:
     return sum(
         max(done / machine["operations"], moved / machine["bandwidth"]) for done, moved in parts.values()
     )
-
-
-def plot(rows: Sequence[Mapping], path: Path) -> bool:
-    """Seconds a step and peak memory against entities, a line a method; whether there was any to draw."""
-    lines = {}
-    for row in rows:
-        if row["kind"] == "step" and row["devices"] == 1:
-            point = row["entities"], row["seconds"], row["peak_bytes"] / GIB
-            lines.setdefault(row["method"], []).append(point)
-    if not lines:
-        return False
-    figure, both = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for axis, column, label in zip(both, (1, 2), ("seconds a step", "peak GiB"), strict=True):
-        for method, points in sorted(lines.items()):
-            points = sorted(points)
-            axis.plot([p[0] for p in points], [p[column] for p in points], "o-", label=method, markersize=4)
-        axis.set(xscale="log", yscale="log", xlabel="entities", ylabel=label)
-        axis.grid(alpha=0.3, which="both", linewidth=0.5)
-    both[0].legend(fontsize=8)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return True
 
 
 def _header(machine: Mapping, command: str) -> str:
@@ -139,6 +142,33 @@ def _parts(row: Mapping, machine: Mapping) -> list[tuple]:
         )
         for part, (done, moved) in sorted(row.get("parts", {}).items(), key=lambda item: -item[1][0])
     ]
+
+
+def _scale(row: Mapping) -> tuple:
+    seconds = row["seconds"]
+    return (
+        f"{row['entities']:,}",
+        f"{row['triples']:,}",
+        row["neighbours"] or "all",
+        f"{seconds['generate']:.1f}",
+        f"{seconds['inputs']:.1f}",
+        f"{row['step_seconds']:.3f}",
+        f"{seconds['embed']:.1f}",
+        f"{row['queries']:,}",
+        f"{seconds['match']:.1f}",
+        f"{row['peak_bytes'] / GIB:.2f}",
+    )
+
+
+def _split(row: Mapping) -> tuple:
+    return (
+        row["method"],
+        f"{row['entities']:,}",
+        f"{row['batch']:,}",
+        row["devices"],
+        f"{row['seconds']:.3f}",
+        f"{row['step_bytes'] / GIB:.3f}",
+    )
 
 
 def _matching(row: Mapping, machine: Mapping) -> tuple:

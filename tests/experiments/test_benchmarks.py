@@ -11,9 +11,11 @@ import pytest
 
 from experiments.benchmarks import __main__ as benchmarks
 from experiments.benchmarks.__main__ import cells, measured, parser
-from experiments.benchmarks.cells import KINDS
+from experiments.benchmarks.cells import KINDS, step
 from experiments.benchmarks.counts import count, part_of
-from experiments.benchmarks.page import floor, page, plot
+from experiments.benchmarks.page import floor, page
+from experiments.benchmarks.plots import plot_scaling, plot_steps
+from experiments.benchmarks.scaling import scale
 
 MACHINE = {
     "kind": "machine", "asked": {}, "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
@@ -83,18 +85,46 @@ def test_the_page_has_a_row_for_each_measurement_and_a_plot(tmp_path):
     assert "| eva | 1,000 | 10 | 1 | 0.500 | 0.200 | 40% | 2.0 | 1.00 |" in text
     assert "100 GFLOP/s" in text
     assert "Matching" not in text
-    assert plot([MACHINE, STEP], tmp_path / "p.png")
+    assert plot_steps([MACHINE, STEP], tmp_path / "p.png")
     assert (tmp_path / "p.png").stat().st_size > 1000
-    assert not plot([MACHINE], tmp_path / "q.png")
+    assert not plot_steps([MACHINE], tmp_path / "q.png")
+    assert not plot_scaling([MACHINE, STEP], tmp_path / "q.png")
+
+
+def test_a_size_is_measured_from_nothing_to_answers_and_is_a_row_and_points(tmp_path):
+    rows = [
+        scale(120, neighbours, steps=2, queries=20) | {"kind": "scale", "asked": {}} for neighbours in (3, 0)
+    ]
+    assert all(row["entities"] == 120 and row["queries"] == 20 and row["steps"] == 2 for row in rows)
+    text = page([MACHINE, *rows], MACHINE, "command")
+    for neighbours in ("3", "all"):
+        assert f"| 120 | {rows[0]['triples']:,} | {neighbours} |" in text
+    assert plot_scaling(rows, tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+def test_a_split_step_is_a_row_with_its_bytes_on_a_device():
+    row = STEP | {"kind": "devices", "devices": 4, "step_bytes": 1 << 28}
+    assert "| eva | 1,000 | 10 | 4 | 0.500 | 0.250 |" in page([MACHINE, row], MACHINE, "command")
+
+
+def test_a_completion_step_is_measured():
+    small = {"data.synthetic.entities": 60, "model.dim": 4, "train.negatives": 2, "train.batch_size": 64}
+    found = step("configs/rotate.py", 1, small)
+    assert found["method"] == "rotate"
+    assert found["seconds"] > 0
+    assert found["batch"] <= 64
+    assert "| rotate |" in page([MACHINE, found | {"kind": "step", "asked": {}}], MACHINE, "command")
 
 
 def test_every_cell_is_of_a_known_kind_and_loading_comes_once_a_data_set():
-    asked = parser().parse_args(["--methods", "eva,mclea", "--entities", "300", "--devices", "1,2"])
+    asked = parser().parse_args(["--methods", "eva,rotate", "--entities", "300", "--devices", "1,2"])
     found = list(cells(asked))
     assert {cell["kind"] for cell in found} == set(KINDS) - {"machine"}
-    assert sum(cell["kind"] == "step" for cell in found) == 4
+    assert sum(cell["kind"] == "step" for cell in found) == 2
+    assert sum(cell["kind"] == "devices" for cell in found) == 2 * len(asked.split)
     assert sum(cell["kind"] == "loading" for cell in found) == 1
-    assert {cell["changes"]["train.devices"] for cell in found if cell["kind"] == "step"} == {1, 2}
+    assert {cell["changes"]["train.devices"] for cell in found if cell["kind"] == "devices"} == {1, 2}
     assert all(cell["changes"]["data.synthetic.entities"] == 150 for cell in found if "changes" in cell)
 
 
