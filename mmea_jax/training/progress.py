@@ -17,6 +17,7 @@ class StageRecord:
       skipped: those among them that changed nothing, as a loss or gradient was not finite.
       seconds: wall-clock of training steps, without compilation and validation.
       epoch_seconds: of every pass, in order.
+      epoch_steps: optimizer steps of every pass, likewise; a cap may cut the last one short.
       best_valid_mrr: of the selected weights; None where nothing was held out.
       best_epoch: the pass whose weights were selected, counted from 1.
     """
@@ -27,6 +28,7 @@ class StageRecord:
     skipped: int = 0
     seconds: float = 0.0
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
+    epoch_steps: list[int] = dataclasses.field(default_factory=list)
     best_valid_mrr: float | None = None
     best_epoch: int = 0
 
@@ -35,6 +37,7 @@ class StageRecord:
         self.epochs, self.steps, self.skipped = self.epochs + 1, self.steps + steps, self.skipped + skipped
         self.seconds += seconds
         self.epoch_seconds.append(seconds)
+        self.epoch_steps.append(steps)
 
 
 @dataclasses.dataclass

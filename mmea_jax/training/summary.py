@@ -2,12 +2,11 @@
 
 import dataclasses
 
-import numpy as np
-
 from mmea_jax.data import KnowledgeGraphs, Split
 from mmea_jax.matching import pseudo_links
 from mmea_jax.training.options import TrainOptions
 from mmea_jax.training.settings import Settings
+from mmea_jax.training.speed import speed
 from mmea_jax.training.trainer import Event, Progress
 from mmea_jax.vocabulary import CHAR, NAME
 
@@ -61,10 +60,8 @@ def event_line(event: Event) -> dict:
 
 def training_results(progress: Progress, options: TrainOptions, kgs: KnowledgeGraphs) -> dict:
     """Stages, times and pseudo-links, as ``results.json`` has them."""
-    epochs = [s for record in progress.records for s in record.epoch_seconds]
-    steps = sum(record.steps for record in progress.records)
-    # The first epoch of a run pays for page faults and caches; the median of the others is steady.
-    steady = epochs[1:] or epochs
+    seconds = [s for record in progress.records for s in record.epoch_seconds]
+    steps = [n for record in progress.records for n in record.epoch_steps]
     results = {
         "stages": [
             {
@@ -79,9 +76,7 @@ def training_results(progress: Progress, options: TrainOptions, kgs: KnowledgeGr
             for record in progress.records
         ],
         "best_epoch": progress.records[-1].best_epoch,
-        "seconds_per_epoch": float(np.median(steady)),
-        "seconds_per_step": float(np.median(steady)) * len(epochs) / max(steps, 1),
-    }
+    } | speed(seconds, steps)
     if options.iterative.start:
         accepted = pseudo_links.accepted_links(progress.pseudo)
         results["pseudo_links"] = {

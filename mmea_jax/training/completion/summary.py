@@ -2,12 +2,11 @@
 
 import dataclasses
 
-import numpy as np
-
 from mmea_jax.data.completion import CompletionGraph
 from mmea_jax.data.splits import digest
 from mmea_jax.training.completion.settings import CompletionSettings
 from mmea_jax.training.completion.trainer import CompletionEvent, CompletionProgress
+from mmea_jax.training.speed import speed
 
 
 def header(settings: CompletionSettings, graph: CompletionGraph, modalities: tuple[str, ...]) -> dict:
@@ -56,13 +55,10 @@ def event_line(event: CompletionEvent) -> dict:
 
 def training_results(progress: CompletionProgress, method: str) -> dict:
     """The stage, and times, as ``results.json`` has them."""
-    epochs = progress.epoch_seconds
-    # The first epoch of a run pays for page faults and caches; the median of the others is steady.
-    steady = float(np.median(epochs[1:] or epochs))
     stage = {
         "name": method,
         "epochs": progress.epoch,
-        "seconds": sum(epochs),
+        "seconds": sum(progress.epoch_seconds),
         "steps": progress.steps,
         "skipped": progress.skipped,
         "best_valid_mrr": progress.best_valid_mrr,
@@ -71,6 +67,4 @@ def training_results(progress: CompletionProgress, method: str) -> dict:
     return {
         "stages": [stage],
         "best_epoch": progress.best_epoch,
-        "seconds_per_epoch": steady,
-        "seconds_per_step": steady * len(epochs) / max(progress.steps, 1),
-    }
+    } | speed(progress.epoch_seconds, progress.epoch_steps)

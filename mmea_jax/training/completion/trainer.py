@@ -32,6 +32,7 @@ class CompletionProgress:
       steps: updates made.
       skipped: those among them that changed nothing, as a loss or gradient was not finite.
       epoch_seconds: of every pass, in order, without compilation and validation.
+      epoch_steps: updates of every pass, likewise; a cap may cut the last one short.
       best_valid_mrr: of ``best``; None where nothing validates.
       best_epoch: the pass whose parameters ``best`` are, counted from 1.
     """
@@ -42,6 +43,7 @@ class CompletionProgress:
     steps: int = 0
     skipped: int = 0
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
+    epoch_steps: list[int] = dataclasses.field(default_factory=list)
     best_valid_mrr: float | None = None
     best_epoch: int = 0
 
@@ -145,6 +147,7 @@ class CompletionTrainer:
             terms, self._place(progress.epoch + 1), progress.steps, taken, self._options.on_nan, _MEND
         )
         progress.epoch_seconds.append(time.perf_counter() - started)
+        progress.epoch_steps.append(taken)
         progress.epoch, progress.steps = progress.epoch + 1, progress.steps + taken
         progress.skipped += skipped
         valid_mrr = self._evaluate(progress)
