@@ -46,7 +46,6 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
     from mmea_jax.training.run import Run
     from mmea_jax.training.settings import read_settings
     from mmea_jax.training.steps import train_step
-    from mmea_jax.training.system import peak_memory_bytes
     from mmea_jax.training.trainer import Trainer
 
     config = config_of(config, dict(changes or {}) | {"train.max_epochs": passes + 1})
@@ -61,12 +60,7 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
                 run.model, run.inputs, run.stages[:1], links, run.settings.train,
                 0, None, run._propose, sides, run.sharding,
             )  # fmt: skip
-            started = time.perf_counter()
-            progress = trainer.initial()
-            initial_seconds = time.perf_counter() - started
-            needed = trainer.compile(progress)
-            for _ in trainer.run(progress):
-                pass
+            progress, costs = _trained(trainer)
             record = progress.records[0]
             stage = run.stages[0]
             found = {
@@ -76,12 +70,8 @@ def step(config: str, passes: int = 3, changes: Mapping[str, Any] | None = None)
                 "batch": stage.batches(len(links))[1],
                 "devices": run.sharding.parts,
                 "seconds": min(record.epoch_seconds[1:]) / (record.steps / record.epochs),
-                "compile": trainer.compile_seconds,
                 "load": run.load_seconds,
-                "initial": initial_seconds,
-                "step_bytes": needed,
-                "peak_bytes": peak_memory_bytes(),
-            }
+            } | costs
             if run.sharding.parts == 1 and not stage.triple_batch:
                 pairs = links[: found["batch"]]
                 batch = trainer._inputs(len(pairs))
@@ -102,18 +92,12 @@ def _completion_step(config) -> dict:
     from mmea_jax.training.completion.run import CompletionRun
     from mmea_jax.training.completion.settings import read_completion_settings
     from mmea_jax.training.completion.trainer import CompletionTrainer
-    from mmea_jax.training.system import peak_memory_bytes
 
     with tempfile.TemporaryDirectory() as folder:
         run = CompletionRun(read_completion_settings(config), config.to_dict(), Path(folder))
     options, triples = run.settings.train, run.graph.train
     trainer = CompletionTrainer(run.model, run.inputs, triples, options, run.settings.seed, None)
-    started = time.perf_counter()
-    progress = trainer.initial()
-    initial_seconds = time.perf_counter() - started
-    needed = trainer.compile(progress)
-    for _ in trainer.run(progress):
-        pass
+    progress, costs = _trained(trainer)
     return {
         "method": run.settings.method,
         "entities": run.graph.num_entities,
@@ -121,12 +105,20 @@ def _completion_step(config) -> dict:
         "batch": options.capped(len(triples))[2],
         "devices": 1,
         "seconds": min(progress.epoch_seconds[1:]) / (progress.steps / progress.epoch),
-        "compile": trainer.compile_seconds,
         "load": run.load_seconds,
-        "initial": initial_seconds,
-        "step_bytes": needed,
-        "peak_bytes": peak_memory_bytes(),
-    }
+    } | costs
+
+
+def _trained(trainer) -> tuple[Any, dict]:
+    """What the trainer's passes left, and what they took besides the time of the steps."""
+    from mmea_jax.training.system import peak_memory_bytes
+
+    started = time.perf_counter()
+    progress = trainer.initial()
+    costs = {"initial": time.perf_counter() - started, "step_bytes": trainer.compile(progress)}
+    for _ in trainer.run(progress):
+        pass
+    return progress, costs | {"compile": trainer.compile_seconds, "peak_bytes": peak_memory_bytes()}
 
 
 def matching(rows: int, columns: int, width: int, csls_k: int = 3, devices: int = 0) -> dict:
