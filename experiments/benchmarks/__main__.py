@@ -149,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = Path(asked.out)
     store = out.with_suffix(".json")
     known = json.loads(store.read_text()) if store.exists() and not asked.fresh else []
+    command = shlex.join(["python", "-m", "experiments.benchmarks", *arguments])
     out.parent.mkdir(parents=True, exist_ok=True)
     for cell in [{"kind": "machine"}, *cells(asked)]:
         if any(row["asked"] == cell for row in known):
@@ -156,13 +157,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(cell), flush=True)
         found = measured(cell)
         if found is not None:
-            known.append(found | {"kind": cell["kind"], "asked": cell})
+            known.append(found | {"kind": cell["kind"], "asked": cell, "command": command})
             store.write_text(json.dumps(known, indent=1) + "\n")
     machine = next((row for row in known if row["kind"] == "machine"), None)
     if machine is None:
         sys.exit("the machine's rates could not be measured")
-    command = shlex.join(["python", "-m", "experiments.benchmarks", *arguments])
-    text = page(known, machine, command)
+    text = page(known, machine)
     for draw, of_what, path in (
         (plot_steps, "a step", out.with_suffix(".png")),
         (plot_scaling, "all, by size", out.with_name(f"{out.stem}_scale.png")),

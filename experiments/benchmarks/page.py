@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from experiments.benchmarks.plots import GIB
 
 
-def page(rows: Sequence[Mapping], machine: Mapping, command: str) -> str:
+def page(rows: Sequence[Mapping], machine: Mapping) -> str:
     """The page.
 
     Args:
-      rows: results of cells, each with its ``kind`` and ``asked``.
+      rows: results of cells, each with its ``kind``, ``asked`` and the ``command`` that made it.
       machine: result of the cell of that kind.
-      command: that made them.
     """
+    commands = list(dict.fromkeys(row["command"] for row in rows))
     sections = [
         "# Benchmarks",
-        _header(machine, command),
+        _header(machine, commands),
         _table(
             "A training step",
             "The fastest of the measured passes, divided by its steps. *floor*: the time that the step's "
@@ -96,11 +96,13 @@ def floor(parts: Mapping[str, Sequence[float]], machine: Mapping) -> float:
     )
 
 
-def _header(machine: Mapping, command: str) -> str:
+def _header(machine: Mapping, commands: Sequence[str]) -> str:
     devices, load = machine["devices"], ", ".join(map(str, machine["load"]))
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    # Commands are too long for a line of text.
+    made_by = "\n".join(f"    {command}" for command in commands)
     return (
-        f"`{command}`\n\n{machine['processor']}, {machine['cores']} cores, load {load} when the rates were "
+        f"{made_by}\n\n{machine['processor']}, {machine['cores']} cores, load {load} when the rates were "
         f"measured; {devices['count']} × {devices['kind']} ({devices['platform']}). Float32 products "
         f"{machine['operations'] / 1e9:,.0f} GFLOP/s, copies {machine['bandwidth'] / 1e9:,.1f} GB/s read and "
         f"written. {versions}."

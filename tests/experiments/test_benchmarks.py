@@ -18,11 +18,11 @@ from experiments.benchmarks.plots import plot_scaling, plot_steps
 from experiments.benchmarks.scaling import scale
 
 MACHINE = {
-    "kind": "machine", "asked": {}, "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
+    "kind": "machine", "asked": {}, "command": "command", "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
     "load": [0.1], "devices": {"count": 1, "kind": "cpu", "platform": "cpu"}, "versions": {"jax": "1"},
 }  # fmt: skip
 STEP = {
-    "kind": "step", "asked": {}, "method": "eva", "entities": 1000, "batch": 10, "devices": 1, "seconds": 0.5,
+    "kind": "step", "asked": {}, "command": "command", "method": "eva", "entities": 1000, "batch": 10, "devices": 1, "seconds": 0.5,
     "compile": 2.0, "peak_bytes": 1 << 30, "parts": {"losses": [1e10, 1e8], "bags": [1e8, 1e9]},
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_the_floor_adds_what_bounds_each_part():
 
 
 def test_the_page_has_a_row_for_each_measurement_and_a_plot(tmp_path):
-    text = page([MACHINE, STEP], MACHINE, "python -m experiments.benchmarks")
+    text = page([MACHINE, STEP], MACHINE)
     assert "| eva | 1,000 | 10 | 1 | 0.500 | 0.200 | 40% | 2.0 | 1.00 |" in text
     assert "100 GFLOP/s" in text
     assert "Matching" not in text
@@ -93,10 +93,11 @@ def test_the_page_has_a_row_for_each_measurement_and_a_plot(tmp_path):
 
 def test_a_size_is_measured_from_nothing_to_answers_and_is_a_row_and_points(tmp_path):
     rows = [
-        scale(120, neighbours, steps=2, queries=20) | {"kind": "scale", "asked": {}} for neighbours in (3, 0)
+        scale(120, neighbours, steps=2, queries=20) | {"kind": "scale", "asked": {}, "command": "command"}
+        for neighbours in (3, 0)
     ]
     assert all(row["entities"] == 120 and row["queries"] == 20 and row["steps"] == 2 for row in rows)
-    text = page([MACHINE, *rows], MACHINE, "command")
+    text = page([MACHINE, *rows], MACHINE)
     for neighbours in ("3", "all"):
         assert f"| 120 | {rows[0]['triples']:,} | {neighbours} |" in text
     assert plot_scaling(rows, tmp_path / "p.png")
@@ -105,7 +106,7 @@ def test_a_size_is_measured_from_nothing_to_answers_and_is_a_row_and_points(tmp_
 
 def test_a_split_step_is_a_row_with_its_bytes_on_a_device():
     row = STEP | {"kind": "devices", "devices": 4, "step_bytes": 1 << 28}
-    assert "| eva | 1,000 | 10 | 4 | 0.500 | 0.250 |" in page([MACHINE, row], MACHINE, "command")
+    assert "| eva | 1,000 | 10 | 4 | 0.500 | 0.250 |" in page([MACHINE, row], MACHINE)
 
 
 def test_a_completion_step_is_measured():
@@ -114,7 +115,9 @@ def test_a_completion_step_is_measured():
     assert found["method"] == "rotate"
     assert found["seconds"] > 0
     assert found["batch"] <= 64
-    assert "| rotate |" in page([MACHINE, found | {"kind": "step", "asked": {}}], MACHINE, "command")
+    assert "| rotate |" in page(
+        [MACHINE, found | {"kind": "step", "asked": {}, "command": "command"}], MACHINE
+    )
 
 
 def test_every_cell_is_of_a_known_kind_and_loading_comes_once_a_data_set():
