@@ -18,11 +18,13 @@ from experiments.benchmarks.plots import plot_scaling, plot_steps
 from experiments.benchmarks.scaling import scale
 
 MACHINE = {
-    "kind": "machine", "asked": {}, "command": "command", "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
+    "kind": "machine", "asked": {}, "command": "command",
+    "operations": 1e11, "bandwidth": 1e10, "processor": "P", "cores": 2,
     "load": [0.1], "devices": {"count": 1, "kind": "cpu", "platform": "cpu"}, "versions": {"jax": "1"},
 }  # fmt: skip
 STEP = {
-    "kind": "step", "asked": {}, "command": "command", "method": "eva", "entities": 1000, "batch": 10, "devices": 1, "seconds": 0.5,
+    "kind": "step", "asked": {}, "command": "command",
+    "method": "eva", "entities": 1000, "batch": 10, "devices": 1, "seconds": 0.5,
     "compile": 2.0, "peak_bytes": 1 << 30, "parts": {"losses": [1e10, 1e8], "bags": [1e8, 1e9]},
 }  # fmt: skip
 
