@@ -30,6 +30,7 @@ import dataclasses
 import itertools
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -189,6 +190,8 @@ def _tests(rows: Sequence[Mapping]) -> str:
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         values.setdefault(row["method"], {})[row["seed"]] = row[measure]
+    if all(len(seeds) < 2 for seeds in values.values()):
+        return ""
     return "\n".join(verdict_line(row, _COMPLETION_METRICS[measure]) for row in paired_tests(values))
 
 
@@ -281,7 +284,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what is missing and writes the page; returns the exit code, 1 where a run failed."""
-    asked = parse(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    asked = parse(given)
     variants = {name: shlex.split(flags) for name, _, flags in (v.partition("=") for v in asked.variant)}
     flags = [*asked.flags, *([f"--config.train.max_epochs={asked.epochs}"] if asked.epochs else [])]
     study = Study(asked.methods, asked.data, asked.seed_ratios, asked.seeds, variants or {"": ()}, flags)
@@ -289,7 +293,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.minutes:
         cells = fitted(cells, asked.minutes, asked.out / "probes", subprocess.call, asked.probe_once)
     rows = run_on_devices(cells, asked.out / "compare.csv", asked.out / "runs", asked.devices)
-    page = report(rows, heading(asked))
+    command = shlex.join(["python", "-m", "experiments.compare", *given])
+    page = report(rows, f"    {command}\n\n{heading(asked)}")
     (asked.out / "compare.md").write_text(page, encoding="utf-8")
     print(page)
     return 0 if len(rows) == len({cell.folder(Path()) for cell in cells}) else 1

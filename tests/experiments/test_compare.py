@@ -84,6 +84,11 @@ def test_a_study_goes_on_where_it_stopped_and_its_page_names_best_and_second(tmp
     assert "## synthetic: Hits@1 by seed ratio" in page
 
 
+def test_one_seed_is_no_test(tmp_path):
+    rows = run_on_devices(study(seeds=(0,)).cells(), tmp_path / "a.csv", tmp_path, call=FakeRuns(by_method))
+    assert "paired seeds" not in report(rows, "Heading.")
+
+
 def test_devices_run_side_by_side_and_each_run_has_one(tmp_path):
     together = threading.Barrier(2, timeout=20)  # breaks unless two runs are under way at once
 
@@ -262,5 +267,6 @@ def test_the_command_runs_what_is_missing_and_writes_the_page(tmp_path, monkeypa
     page = (tmp_path / "compare.md").read_text()
     assert page in capsys.readouterr().out
     assert "**0.605" in page
+    assert "python -m experiments.compare --methods eva mclea --seeds 0 1" in page
     compare.main()
     assert len(runs.commands) == 4
