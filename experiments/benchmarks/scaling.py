@@ -5,14 +5,17 @@ from pathlib import Path
 
 from experiments.large_graphs import parser, run
 
+# Pairs of a step, and steps of a pass: on large worlds part of the links suffice to time a step.
+_BATCH, _STEPS = 1024, 8
 
-def scale(entities: int, neighbours: int = 8, steps: int = 16, queries: int = 2000) -> dict:
+
+def scale(entities: int, neighbours: int = 8, passes: int = 4, queries: int = 2000) -> dict:
     """What ``experiments.large_graphs`` takes for so many entities.
 
     Args:
       entities: of both graphs together.
       neighbours: drawn of each entity and of each of these in a training step; 0: the whole graph.
-      steps: of training.
+      passes: of training, of at most ``_STEPS`` steps each; the first one does not count.
       queries: test entities that are matched with all entities of the other graph.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -20,8 +23,9 @@ def scale(entities: int, neighbours: int = 8, steps: int = 16, queries: int = 20
             "folder": Path(folder) / "world",
             "entities": entities // 2,
             "neighbours": neighbours,
-            "epochs": steps,
-            "max_steps": steps,
+            "seed_ratio": min(0.3, _STEPS * _BATCH / (entities // 2)),
+            "batch": _BATCH,
+            "epochs": passes,
             "queries": queries,
         }
         found = run(parser().parse_args([f"--{name}={value}" for name, value in options.items()]))
