@@ -32,6 +32,7 @@ from mmea_jax.training.speed import speed
 from mmea_jax.training.stages import Stage
 from mmea_jax.training.system import device_info, peak_memory_bytes
 from mmea_jax.training.trainer import Trainer
+from mmea_jax.training.virtual_devices import give_threads
 
 
 class _Clock:
@@ -118,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
+    give_threads()
     print(json.dumps(run(parser().parse_args(arguments))))
 
 

@@ -26,6 +26,7 @@ from mmea_jax.errors import InputError
 from mmea_jax.training.flag_errors import explain
 from mmea_jax.training.interrupts import EXIT_CODE, Interrupted, Signals
 from mmea_jax.training.processes import join
+from mmea_jax.training.virtual_devices import give_threads
 from mmea_jax.training.workdirs import default_workdir, fresh
 
 MODES = ("train", "eval", "align", "predict", "complete", "export")
@@ -82,6 +83,7 @@ def run(argv: list[str]) -> int:
         return 2
     try:
         workdir = _workdir()
+        give_threads()
         join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, bool(_WORKDIR.value and not _FRESH.value))
         with Signals() as signals:
             return _launch(workdir, signals)

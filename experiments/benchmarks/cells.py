@@ -18,6 +18,8 @@ from typing import Any
 
 from absl import logging
 
+from mmea_jax.training.virtual_devices import give_threads
+
 # Bytes of a last-level cache: arrays that are smaller need not go to memory and back.
 CACHED = 32 << 20
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -229,6 +231,7 @@ def main(argv: list[str]) -> None:
     if len(argv) != 2:
         sys.exit(__doc__)
     logging.set_verbosity(logging.WARNING)
+    give_threads()
     cell = json.loads(argv[1])
     print(json.dumps(KINDS[cell.pop("kind")](**cell)))
 

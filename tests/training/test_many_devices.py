@@ -12,6 +12,7 @@ import pytest
 
 from mmea_jax.errors import InputError
 from mmea_jax.training import processes
+from mmea_jax.training.virtual_devices import give_threads
 from tests.flags import QUICK_COMPILE
 from tests.training.small_training import Small, assert_alike, trained
 
@@ -23,6 +24,7 @@ def start(devices: int, *arguments: str) -> subprocess.Popen:
     own = {"XLA_FLAGS": f"{_FLAGS}{devices}", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(REPOSITORY)}
     # Virtual devices share few threads: programs that wait for one another must not be queued up.
     own["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
+    give_threads(own)
     return subprocess.Popen(
         [sys.executable, *arguments], cwd=REPOSITORY, env=os.environ | own, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
