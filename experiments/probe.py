@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import ConfigDict
 
-from mmea_jax import main as command_line
+import mmea_jax.main  # noqa: F401  for its flags
 from mmea_jax.data.cache import default_folder
 from mmea_jax.errors import InputError
 from mmea_jax.training import system
@@ -73,5 +73,5 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    assert command_line.MODES  # Imported for its flags.
+    flags.mark_flags_as_required(["config", "workdir"])
     app.run(main)

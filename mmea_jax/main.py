@@ -83,6 +83,7 @@ def run(argv: list[str]) -> int:
         return 2
     try:
         workdir = _workdir()
+        # With several processes, joining makes JAX's devices.
         give_threads()
         join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, bool(_WORKDIR.value and not _FRESH.value))
         with Signals() as signals:

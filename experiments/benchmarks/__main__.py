@@ -113,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
         default=["10500x1200", "30000x300"],
         help="entities a side x width of vectors",
     )
-    own.add_argument("--devices", type=_list, default=["1", "2", "4", "8"], help="numbers of them")
+    own.add_argument(
+        "--devices", type=_list, default=["1", "2", "4", "8"], help="on how many of them --split is measured"
+    )
     own.add_argument(
         "--split",
         type=_list,

@@ -15,7 +15,6 @@ from mmea_jax.training.completion.launch import launch_completion
 from mmea_jax.training.interrupts import Signals
 from mmea_jax.training.own.run import run_class
 from mmea_jax.training.settings import read_settings
-from mmea_jax.training.virtual_devices import give_threads
 from mmea_jax.training.writers import RunFolder
 
 MODES = ("train", "eval", "align", "export")
@@ -40,7 +39,6 @@ def launch(
     Raises:
       InputError: bad data, configuration or work directory.
     """
-    give_threads()
     check_name("data.dataset", config.data.dataset)
     finished = RunFolder(workdir).finished(config.to_dict()) if mode == "train" else None
     if finished is not None:

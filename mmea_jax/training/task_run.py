@@ -17,6 +17,7 @@ from mmea_jax.training.exporting import Embedded, write_export
 from mmea_jax.training.identity import check_identity
 from mmea_jax.training.interrupts import Signals
 from mmea_jax.training.sharding import Sharding, on_devices
+from mmea_jax.training.virtual_devices import give_threads
 from mmea_jax.training.writers import RunFolder, plain_values
 
 log = logging.getLogger("mmea_jax")
@@ -48,6 +49,8 @@ class TaskRun(abc.ABC):
 
     def __init__(self, settings: Any, config: dict, folder: Path):
         self.settings, self._config = settings, config
+        # The next line makes JAX's devices, whoever makes the run.
+        give_threads()
         self.sharding = Sharding(1, 0) if jax.process_count() == 1 else Sharding(0, 0)
         self.folder = RunFolder(folder, writes=jax.process_index() == 0)
         self.folder.check_config(config)
